@@ -1,0 +1,126 @@
+"""Events: what happened, in the order in which it happened.
+
+An event is written in the transaction in which it happens (`emit`). The worker
+then gives it its place in the merchant's sequence and makes a delivery for each
+endpoint that wants it (`fan_out`), so requests never queue up behind a counter.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+from itertools import count, groupby
+from uuid import uuid4
+
+from sqlalchemy import insert, select, update
+
+from gateway.core import clock, config
+from gateway.core.db import add, later, ring, session
+from gateway.core.ids import new_id
+from gateway.core.statements import Statement
+from gateway.domain import endpoints, wire
+from gateway.models import Delivery, Endpoint, Event, EventCounter
+
+FAN_OUT_BATCH = 500
+
+_NUMBER_EVENT = Statement("UPDATE events SET sequence = :sequence WHERE position = :position")
+
+
+def emit(
+    merchant_id: str, event: str, payment: wire.Json, *, endpoint_id: str | None = None, **more: wire.Json
+) -> str:
+    """Write an event in the caller's transaction and return its id.
+
+    Its data carries the payment and what `more` names. With `endpoint_id` only
+    that endpoint hears of it.
+    """
+    event_id = new_id("evt")
+    add(
+        Event(
+            id=event_id,
+            merchant_id=merchant_id,
+            payment_id=payment["id"],
+            event=event,
+            data=wire.encode(more | {"payment": payment}),
+            endpoint_id=endpoint_id,
+            created_at=clock.now(),
+        )
+    )
+    ring("webhooks")
+    return event_id
+
+
+def fan_out() -> int:
+    """Give waiting events their sequence and make their deliveries; says how many events it took.
+
+    The oldest waiting events are locked in the order of their writing, so two
+    workers take turns and each merchant's sequence has neither gap nor twin.
+    """
+    waiting = (
+        select(Event)
+        .where(Event.sequence.is_(None))
+        .order_by(Event.position)
+        .limit(FAN_OUT_BATCH)
+        .with_for_update()
+    )
+    events = list(session().scalars(waiting))
+    if not events:
+        return 0
+    sequences = _number(events)
+    wanting = _usable_endpoints({event.merchant_id for event in events})
+    for event in events:
+        later(_NUMBER_EVENT, position=event.position, sequence=sequences[event.position])
+        for endpoint in wanting.get(event.merchant_id, []):
+            if _wants(endpoint, event):
+                add(_delivery(event, sequences[event.position], endpoint))
+    return len(events)
+
+
+def _number(events: Sequence[Event]) -> dict[int, int]:
+    """The sequence of each event by its position; counters are locked in the merchants' order."""
+    sequences: dict[int, int] = {}
+    own = sorted(events, key=lambda event: (event.merchant_id, event.position))
+    for merchant_id, group in groupby(own, key=lambda event: event.merchant_id):
+        positions = [event.position for event in group]
+        first = _advance_counter(merchant_id, len(positions)) - len(positions) + 1
+        sequences.update(zip(positions, count(first), strict=False))
+    return sequences
+
+
+def _advance_counter(merchant_id: str, by: int) -> int:
+    last: int | None = session().scalar(
+        update(EventCounter)
+        .where(EventCounter.merchant_id == merchant_id)
+        .values(last_sequence=EventCounter.last_sequence + by)
+        .returning(EventCounter.last_sequence)
+    )
+    if last is not None:
+        return last
+    session().execute(insert(EventCounter).values(merchant_id=merchant_id, last_sequence=by))
+    return by
+
+
+def _usable_endpoints(merchant_ids: Collection[str]) -> dict[str, list[Endpoint]]:
+    found: dict[str, list[Endpoint]] = {}
+    for endpoint in session().scalars(select(Endpoint).where(Endpoint.merchant_id.in_(merchant_ids))):
+        if endpoints.is_usable(endpoint):
+            found.setdefault(endpoint.merchant_id, []).append(endpoint)
+    return found
+
+
+def _wants(endpoint: Endpoint, event: Event) -> bool:
+    if event.endpoint_id is not None:
+        return endpoint.id == event.endpoint_id
+    return endpoint.events is None or event.event in endpoint.events
+
+
+def _delivery(event: Event, sequence: int, endpoint: Endpoint) -> Delivery:
+    now = clock.now()
+    return Delivery(
+        id=str(uuid4()),
+        merchant_id=event.merchant_id,
+        event_id=event.id,
+        endpoint_id=endpoint.id,
+        event=event.event,
+        payload=wire.event_body(event, sequence),
+        next_retry_at=now + timedelta(seconds=config.current().webhook_retry_intervals_s[0]),
+        created_at=now,
+    )

@@ -1,0 +1,115 @@
+"""Idempotency keys: the same request sent again gets the same bytes back.
+
+A key is written in the transaction of the request it belongs to, so a killed
+request leaves none behind, and the table's primary key decides between twins:
+the second one's insert waits for the first one's commit and then fails, after
+which the stored answer is found.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import orjson
+from sqlalchemy import delete, select
+
+from gateway.core import clock, config, crypto
+from gateway.core.db import add, fetch_one, later, session, transaction
+from gateway.core.errors import BadRequest, KeyReused
+from gateway.core.statements import Statement, moment
+from gateway.models import IdempotencyKey
+
+MAX_KEY_LENGTH = 255
+TABLE = IdempotencyKey.__tablename__
+
+_FIND = Statement(
+    "SELECT fingerprint, status_code, response, expires_at FROM idempotency_keys"
+    " WHERE merchant_id = :merchant_id AND key = :key"
+)
+_FORGET = Statement(
+    "DELETE FROM idempotency_keys"
+    " WHERE merchant_id = :merchant_id AND key = :key AND expires_at = :expires_at"
+)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The answer to the first request, to be sent again as it is."""
+
+    status_code: int
+    response: str
+
+
+def check_key(key: str) -> None:
+    """Refuse a key that is empty, longer than 255 characters or not printable ASCII."""
+    if not 1 <= len(key) <= MAX_KEY_LENGTH or not key.isascii() or not key.isprintable():
+        raise BadRequest(
+            f"Idempotency-Key must be 1 to {MAX_KEY_LENGTH} printable ASCII characters",
+            field="Idempotency-Key",
+        )
+
+
+def fingerprint(method: str, path: str, body: dict[str, Any]) -> str:
+    """What makes two requests the same: a keyed HMAC, blind to CVV and all but four digits of a card."""
+    card = body.get("card")
+    if isinstance(card, dict):
+        kept = {name: value for name, value in card.items() if name != "cvv"}
+        if "number" in kept:
+            kept["number"] = str(kept["number"])[-4:]
+        body = body | {"card": kept}
+    canonical = orjson.dumps([method, path, body], option=orjson.OPT_SORT_KEYS)
+    return crypto.keyed_hash("idempotency", canonical)
+
+
+def find(merchant_id: str, key: str, wanted: str) -> Stored | None:
+    """The answer kept under this key, or None when the key is new or has expired.
+
+    raises  KeyReused  the key belongs to a request with another fingerprint
+    """
+    row = fetch_one(_FIND, merchant_id=merchant_id, key=key)
+    if row is None:
+        return None
+    found, status_code, response, expires_at = row
+    if moment(expires_at) <= clock.now():
+        with transaction():
+            later(_FORGET, merchant_id=merchant_id, key=key, expires_at=expires_at)
+        return None
+    if not crypto.equal(found, wanted):
+        raise KeyReused(
+            "This Idempotency-Key was used with a different request; use a new key", field="Idempotency-Key"
+        )
+    return Stored(status_code, response)
+
+
+def keep(merchant_id: str, key: str, wanted: str, status_code: int, response: str) -> None:
+    """Store the answer, for IDEMPOTENCY_TTL_HOURS, in the transaction of its request."""
+    now = clock.now()
+    add(
+        IdempotencyKey(
+            merchant_id=merchant_id,
+            key=key,
+            fingerprint=wanted,
+            status_code=status_code,
+            response=response,
+            created_at=now,
+            expires_at=now + timedelta(hours=config.current().idempotency_ttl_hours),
+        )
+    )
+
+
+def purge(limit: int = 1000) -> int:
+    """Delete some of the expired keys and say how many."""
+    expired = (
+        select(IdempotencyKey.merchant_id, IdempotencyKey.key)
+        .where(IdempotencyKey.expires_at <= clock.now())
+        .limit(limit)
+    ).subquery()
+    result: Any = session().execute(
+        delete(IdempotencyKey)
+        .where(
+            IdempotencyKey.merchant_id == expired.c.merchant_id,
+            IdempotencyKey.key == expired.c.key,
+        )
+        .execution_options(synchronize_session=False)
+    )
+    return int(result.rowcount)

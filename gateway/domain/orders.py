@@ -1,0 +1,79 @@
+"""Orders: what a merchant wants to be paid."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from gateway.core import clock, money
+from gateway.core.db import add, fetch_one, reading, session
+from gateway.core.errors import BadRequest, NotFound
+from gateway.core.ids import is_id, new_id
+from gateway.core.statements import Statement
+from gateway.core.validation import Amount, Body, Text
+from gateway.models import Order
+from gateway.models.orders import Payable
+
+MAX_NOTES = 15
+
+_FIND = Statement("SELECT id, merchant_id, amount, currency, status FROM orders WHERE id = :id")
+
+
+def _currency(code: str) -> str:
+    if code not in money.EXPONENTS:
+        raise ValueError("must be an ISO 4217 currency code such as INR")
+    return code
+
+
+NoteText = Annotated[Text, Field(max_length=256)]
+
+
+class OrderBody(Body):
+    """What a merchant says about an order."""
+
+    amount: Amount
+    currency: Annotated[Text, AfterValidator(_currency)] = money.DEFAULT_CURRENCY
+    receipt: Annotated[Text, Field(max_length=255)] | None = None
+    notes: Annotated[dict[NoteText, NoteText], Field(max_length=MAX_NOTES)] | None = None
+
+
+def create(merchant_id: str, body: OrderBody) -> Order:
+    """A new order, `created`.
+
+    raises  BadRequest  the amount is under the currency's minimum
+    """
+    least = money.minimum(body.currency)
+    if body.amount < least:
+        raise BadRequest(f"amount must be at least {least}", field="amount")
+    now = clock.now()
+    order = Order(
+        id=new_id("order"),
+        merchant_id=merchant_id,
+        amount=body.amount,
+        currency=body.currency,
+        receipt=body.receipt,
+        notes=dict(body.notes) if body.notes else None,
+        created_at=now,
+        updated_at=now,
+    )
+    add(order)
+    return order
+
+
+def get(merchant_id: str, order_id: str) -> Order:
+    """This merchant's order. Raises NotFound for anybody else's."""
+    with reading():
+        order = session().get(Order, order_id) if is_id("order", order_id) else None
+    if order is None or order.merchant_id != merchant_id:
+        raise NotFound("Order not found")
+    return order
+
+
+def find(order_id: str, merchant_id: str | None = None) -> Payable:
+    """An order as the checkout sees it; with `merchant_id`, only if it is theirs.
+
+    raises  NotFound  no such order, or somebody else's
+    """
+    row = fetch_one(_FIND, id=order_id) if is_id("order", order_id) else None
+    if row is None or (merchant_id is not None and row[1] != merchant_id):
+        raise NotFound("Order not found")
+    return Payable(*row)

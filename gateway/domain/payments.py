@@ -1,0 +1,187 @@
+"""Payments: taken at once as `pending`, settled when the bank has answered."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import select, update
+
+from gateway.core import clock, config
+from gateway.core.db import add, later, reading, ring, session
+from gateway.core.errors import BadRequest, NotFound
+from gateway.core.ids import is_id, new_id
+from gateway.core.processor import Answer, Charge, Outcome
+from gateway.core.statements import Statement
+from gateway.domain import events, refunds, wire, work
+from gateway.domain.methods import CardPayment, Instrument, UpiPayment
+from gateway.models import Order, Payment
+from gateway.models.orders import Payable
+
+_TOUCH_ORDER = Statement(
+    "UPDATE orders SET status = 'attempted', updated_at = :now WHERE id = :id AND status = 'created'"
+)
+
+
+def check(order: Payable, asked: UpiPayment | CardPayment) -> None:
+    """Refuse what would surprise the payer.
+
+    raises  BadRequest  the order is paid already, or the client believes in
+                        another amount or currency than the order's
+    """
+    if order.status == "paid" and not config.current().repeat_payments:
+        raise BadRequest("Order is already paid", field="order_id", reason="order_already_paid")
+    if asked.amount is not None and asked.amount != order.amount:
+        raise BadRequest("amount must be the order's amount, or left out", field="amount")
+    if asked.currency is not None and asked.currency != order.currency:
+        raise BadRequest("currency must be the order's currency, or left out", field="currency")
+
+
+def create(order: Payable, instrument: Instrument) -> Payment:
+    """A new payment of this order, `pending`; a worker takes it to the bank when it is due.
+
+    Amount and currency are the order's. That the order is won only once is
+    decided when the payment settles, not here.
+    """
+    now = clock.now()
+    payment = Payment(
+        id=new_id("pay"),
+        order_id=order.id,
+        merchant_id=order.merchant_id,
+        amount=order.amount,
+        currency=order.currency,
+        method=instrument.method,
+        vpa=instrument.vpa,
+        card_network=instrument.card_network,
+        card_last4=instrument.card_last4,
+        instrument_token=instrument.token,
+        due_at=now + timedelta(milliseconds=config.current().payment_delay_ms()),
+        created_at=now,
+        updated_at=now,
+    )
+    add(payment)
+    if order.status == "created":
+        later(_TOUCH_ORDER, id=order.id, now=now)
+    shown = wire.payment(payment)
+    events.emit(order.merchant_id, "payment.created", shown)
+    events.emit(order.merchant_id, "payment.pending", shown)
+    ring("payments")
+    return payment
+
+
+def get(payment_id: str, merchant_id: str | None = None) -> Payment:
+    """A payment; with `merchant_id`, only if it is theirs. Raises NotFound."""
+    with reading():
+        payment = session().get(Payment, payment_id) if is_id("pay", payment_id) else None
+    if payment is None or (merchant_id is not None and payment.merchant_id != merchant_id):
+        raise NotFound("Payment not found")
+    return payment
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A payment that this worker may take to the processor now."""
+
+    id: str
+    token: str
+    attempt: int
+    asked: Charge
+
+
+def claim(limit: int) -> list[Claim]:
+    """Lease up to `limit` payments that are due and that nobody holds."""
+    token, payments = work.lease(Payment, limit)
+    return [Claim(payment.id, token, payment.attempts, _asked(payment)) for payment in payments]
+
+
+def _asked(payment: Payment) -> Charge:
+    return Charge(
+        reference=payment.id,
+        amount=payment.amount,
+        currency=payment.currency,
+        method=payment.method,
+        instrument=payment.instrument_token or payment.vpa or "",
+        attempt=payment.attempts,
+    )
+
+
+def settle(results: Sequence[tuple[Claim, Answer]]) -> None:
+    """Write down what the processor answered; an answer whose lease was lost is dropped.
+
+    A success wins its order, once: a second one is refunded by the gateway
+    itself, unless REPEAT_PAYMENTS allows it.
+    """
+    for (answer, token), ids in work.by_answer(results).items():
+        payments = _finish(ids, token, answer)
+        if answer.outcome is Outcome.SUCCESS:
+            _succeed(payments)
+        else:
+            for payment in payments:
+                events.emit(payment.merchant_id, "payment.failed", wire.payment(payment))
+    work.ask_again(Payment, results)
+
+
+def _finish(ids: list[str], token: str, answer: Answer) -> Sequence[Payment]:
+    succeeded = answer.outcome is Outcome.SUCCESS
+    return (
+        session()
+        .scalars(
+            update(Payment)
+            .where(Payment.id.in_(ids), Payment.lease_token == token, Payment.status == "pending")
+            .values(
+                status="success" if succeeded else "failed",
+                error_code=None if succeeded else "PAYMENT_FAILED",
+                error_description=None if succeeded else answer.description,
+                updated_at=clock.now(),
+                due_at=None,
+                lease_until=None,
+                lease_token=None,
+            )
+            .returning(Payment)
+            .execution_options(synchronize_session=False, populate_existing=True)
+        )
+        .all()
+    )
+
+
+def _succeed(payments: Sequence[Payment]) -> None:
+    won = _win_orders(payments)
+    for payment in payments:
+        shown = wire.payment(payment)
+        events.emit(payment.merchant_id, "payment.success", shown)
+        if payment.id in won:
+            order = wire.order(won[payment.id])
+            del order["notes"]  # events carry no notes
+            events.emit(payment.merchant_id, "order.paid", shown, order=order)
+        elif not config.current().repeat_payments:
+            refunds.create(payment.merchant_id, payment.id, payment.amount, refunds.DUPLICATE_REASON)
+
+
+def _win_orders(payments: Sequence[Payment]) -> dict[str, Order]:
+    """Mark unpaid orders as paid, each by one payment; the orders by the payments that won them.
+
+    Orders are locked in the order of their ids, so that two workers cannot
+    wait for each other.
+    """
+    first = {payment.order_id: payment.id for payment in reversed(payments)}
+    if not first:
+        return {}
+    unpaid = (
+        select(Order.id)
+        .where(Order.id.in_(first), Order.paid_payment_id.is_(None))
+        .order_by(Order.id)
+        .with_for_update()
+    )
+    winner = (
+        select(Payment.id)
+        .where(Payment.order_id == Order.id, Payment.id.in_(first.values()))
+        .correlate(Order)
+        .scalar_subquery()
+    )
+    orders = session().scalars(
+        update(Order)
+        .where(Order.id.in_(unpaid.scalar_subquery()), Order.paid_payment_id.is_(None))
+        .values(status="paid", paid_payment_id=winner, updated_at=clock.now())
+        .returning(Order)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
+    return {order.paid_payment_id: order for order in orders if order.paid_payment_id is not None}

@@ -1,0 +1,187 @@
+"""Refunds: reserved when asked for, returned by the processor, and given free again when it refuses."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from pydantic import Field
+from sqlalchemy import func, select, update
+
+from gateway.core import clock, config
+from gateway.core.db import add, reading, ring, session
+from gateway.core.errors import BadRequest, NotFound
+from gateway.core.ids import is_id, new_id
+from gateway.core.processor import Answer, Outcome, Return
+from gateway.core.validation import Amount, Body, Text
+from gateway.domain import events, wire, work
+from gateway.models import Payment, Refund
+
+DUPLICATE_REASON = "duplicate payment of a paid order"
+
+
+class RefundBody(Body):
+    """How much of a payment goes back, and why."""
+
+    amount: Annotated[Amount, Field(ge=1)]
+    reason: Annotated[Text, Field(max_length=1000)] | None = None
+
+
+def create(merchant_id: str, payment_id: str, amount: int, reason: str | None) -> Refund:
+    """Reserve part of a successful payment and queue its return to the payer.
+
+    amount   minor units, 1 up to what pending and processed refunds leave
+    raises   NotFound    not this merchant's payment
+             BadRequest  the payment has not succeeded, or too little of it is left
+
+    One UPDATE checks and reserves, so two refunds asked for at the same moment
+    cannot both fit; the payment's CHECK stands behind it.
+    """
+    payment = _reserve(merchant_id, payment_id, amount) if is_id("pay", payment_id) else None
+    if payment is None:
+        raise _refusal(merchant_id, payment_id, amount)
+    now = clock.now()
+    refund = Refund(
+        id=new_id("rfnd"),
+        payment_id=payment_id,
+        merchant_id=merchant_id,
+        amount=amount,
+        reason=reason,
+        created_at=now,
+        due_at=now + timedelta(milliseconds=config.current().bank_refund_delay_ms()),
+    )
+    add(refund)
+    events.emit(merchant_id, "refund.created", wire.payment(payment), refund=wire.refund(refund))
+    ring("refunds")
+    return refund
+
+
+def _reserve(merchant_id: str, payment_id: str, amount: int) -> Payment | None:
+    return session().scalar(
+        update(Payment)
+        .where(
+            Payment.id == payment_id,
+            Payment.merchant_id == merchant_id,
+            Payment.status == "success",
+            Payment.refunds_reserved + amount <= Payment.amount,
+        )
+        .values(refunds_reserved=Payment.refunds_reserved + amount, updated_at=clock.now())
+        .returning(Payment)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
+
+
+def _refusal(merchant_id: str, payment_id: str, amount: int) -> NotFound | BadRequest:
+    payment = session().get(Payment, payment_id) if is_id("pay", payment_id) else None
+    if payment is None or payment.merchant_id != merchant_id:
+        return NotFound("Payment not found")
+    if payment.status != "success":
+        return BadRequest("Only a successful payment can be refunded", reason="payment_not_successful")
+    return BadRequest(
+        "Refund amount exceeds available amount", field="amount", reason="insufficient_refund_amount"
+    )
+
+
+def get(merchant_id: str, refund_id: str) -> Refund:
+    """This merchant's refund. Raises NotFound for anybody else's."""
+    with reading():
+        refund = session().get(Refund, refund_id) if is_id("rfnd", refund_id) else None
+    if refund is None or refund.merchant_id != merchant_id:
+        raise NotFound("Refund not found")
+    return refund
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A refund that this worker may take to the processor now."""
+
+    id: str
+    token: str
+    attempt: int
+    asked: Return
+
+
+def claim(limit: int) -> list[Claim]:
+    """Lease up to `limit` refunds that are due and that nobody holds."""
+    token, refunds = work.lease(Refund, limit)
+    payments = _payments([refund.payment_id for refund in refunds])
+    return [
+        Claim(refund.id, token, refund.attempts, _asked(refund, payments[refund.payment_id]))
+        for refund in refunds
+    ]
+
+
+def _payments(ids: list[str]) -> dict[str, Payment]:
+    return {row.id: row for row in session().scalars(select(Payment).where(Payment.id.in_(ids)))}
+
+
+def _asked(refund: Refund, payment: Payment) -> Return:
+    return Return(
+        reference=refund.id,
+        charge_reference=payment.id,
+        amount=refund.amount,
+        currency=payment.currency,
+        instrument=payment.instrument_token or payment.vpa or "",
+        attempt=refund.attempts,
+    )
+
+
+def settle(results: Sequence[tuple[Claim, Answer]]) -> None:
+    """Write down what the processor answered; an answer whose lease was lost is dropped."""
+    for (answer, token), ids in work.by_answer(results).items():
+        _finish(ids, token, answer)
+    work.ask_again(Refund, results)
+
+
+def _finish(ids: list[str], token: str, answer: Answer) -> None:
+    now = clock.now()
+    processed = answer.outcome is Outcome.SUCCESS
+    refunds = (
+        session()
+        .scalars(
+            update(Refund)
+            .where(Refund.id.in_(ids), Refund.lease_token == token, Refund.status == "pending")
+            .values(
+                status="processed" if processed else "failed",
+                processed_at=now if processed else None,
+                error_description=answer.description,
+                due_at=None,
+                lease_until=None,
+                lease_token=None,
+            )
+            .returning(Refund)
+            .execution_options(synchronize_session=False, populate_existing=True)
+        )
+        .all()
+    )
+    payments = _apply(refunds, processed, now)
+    event = "refund.processed" if processed else "refund.failed"
+    for refund in refunds:
+        payment = payments[refund.payment_id]
+        events.emit(refund.merchant_id, event, wire.payment(payment), refund=wire.refund(refund))
+
+
+def _apply(refunds: Sequence[Refund], processed: bool, now: datetime) -> dict[str, Payment]:
+    """Count what was returned, or give free what was not; payments are locked in the order of their ids."""
+    if not refunds:
+        return {}
+    ids = sorted({refund.payment_id for refund in refunds})
+    session().execute(select(Payment.id).where(Payment.id.in_(ids)).order_by(Payment.id).with_for_update())
+    total = (
+        select(func.sum(Refund.amount))
+        .where(Refund.payment_id == Payment.id, Refund.id.in_([refund.id for refund in refunds]))
+        .scalar_subquery()
+    )
+    change = (
+        {"amount_refunded": Payment.amount_refunded + total}
+        if processed
+        else {"refunds_reserved": Payment.refunds_reserved - total}
+    )
+    changed = session().scalars(
+        update(Payment)
+        .where(Payment.id.in_(ids))
+        .values(**change, updated_at=now)
+        .returning(Payment)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
+    return {payment.id: payment for payment in changed}

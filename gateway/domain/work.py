@@ -1,0 +1,96 @@
+"""Rows that wait for the processor: how they are claimed, and asked for again.
+
+A payment or refund is its own queue entry (models/work.py). A worker leases
+what is due, goes outside with no transaction open, and writes the outcome only
+where its lease still stands.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
+from uuid import uuid4
+
+from sqlalchemy import func, or_, select, update
+
+from gateway.core import clock
+from gateway.core.db import session
+from gateway.core.processor import Answer
+from gateway.models import Payment, Refund
+from gateway.models.base import seconds_from_now
+
+LEASE_S = 15
+# When the processor did not say: ask again after these seconds, then leave it to a human.
+INQUIRY_WAITS_S = (2, 5, 15, 60, 300, 1800, 3600, 7200)
+
+WorkRow = TypeVar("WorkRow", Payment, Refund)
+
+
+class Claimed(Protocol):
+    """What a claim of either kind says about itself."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def token(self) -> str: ...
+    @property
+    def attempt(self) -> int: ...
+
+
+C = TypeVar("C", bound=Claimed)
+
+
+def lease(model: type[WorkRow], limit: int) -> tuple[str, Sequence[WorkRow]]:
+    """A new lease token, and up to `limit` due rows that nobody else holds, now held under it."""
+    token = str(uuid4())
+    due = (
+        select(model.id)
+        .where(
+            model.due_at <= clock.now(),
+            or_(model.lease_until.is_(None), model.lease_until < seconds_from_now()),
+        )
+        .order_by(model.due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    rows = session().scalars(
+        update(model)
+        .where(model.id.in_(due.scalar_subquery()))
+        .values(lease_token=token, lease_until=seconds_from_now(LEASE_S), attempts=model.attempts + 1)
+        .returning(model)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
+    return token, rows.all()
+
+
+def by_answer(results: Iterable[tuple[C, Answer]]) -> dict[tuple[Answer, str], list[str]]:
+    """The ids that got the same final answer under the same lease, so that one UPDATE serves them."""
+    groups: dict[tuple[Answer, str], list[str]] = {}
+    for claim, answer in results:
+        if answer.outcome.is_final:
+            groups.setdefault((answer, claim.token), []).append(claim.id)
+    return groups
+
+
+def ask_again(model: type[Payment] | type[Refund], results: Iterable[tuple[C, Answer]]) -> None:
+    """Put rows without a final answer back, due after a growing wait; in the end flag them for a human."""
+    for claim, answer in results:
+        if answer.outcome.is_final:
+            continue
+        is_over = claim.attempt > len(INQUIRY_WAITS_S)
+        wait_s = INQUIRY_WAITS_S[min(claim.attempt, len(INQUIRY_WAITS_S)) - 1]
+        session().execute(
+            update(model)
+            .where(model.id == claim.id, model.lease_token == claim.token, model.status == "pending")
+            .values(
+                due_at=None if is_over else clock.now() + timedelta(seconds=wait_s),
+                flagged=f"No final answer from the bank after {claim.attempt} tries" if is_over else None,
+                lease_until=None,
+                lease_token=None,
+            )
+            .execution_options(synchronize_session=False)
+        )
+
+
+def next_due(model: type[Payment] | type[Refund]) -> datetime | None:
+    """When the next row that nobody holds is due."""
+    return session().scalar(select(func.min(model.due_at)).where(model.lease_until.is_(None)))
