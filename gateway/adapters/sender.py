@@ -1,0 +1,241 @@
+"""Posts webhooks: a vetted address, a bounded time, a bounded answer, no redirects.
+
+A merchant chooses the address, so it may be hostile. The name is resolved once
+and the connection goes to that very address, so a name cannot point somewhere
+else between the check and the call. Five seconds bound the whole attempt: a
+slow resolver and an answer that drips in byte by byte included.
+"""
+
+import ipaddress
+import socket
+import threading
+import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import urllib3
+from urllib3 import exceptions
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from gateway.core.sending import Receipt
+
+TIMEOUT_S = 5.0
+MAX_KEPT_BYTES = 10_000
+_MAX_RECEIVERS = 256
+
+_local = threading.local()
+_resolver = ThreadPoolExecutor(16, thread_name_prefix="resolver")
+
+
+class Blocked(Exception):
+    """The address is one that webhooks may not go to."""
+
+
+class _Attempt:
+    """One post under way in this thread: until when, and over which connection."""
+
+    def __init__(self, timeout_s: float, allow_private: bool) -> None:
+        self.deadline = time.monotonic() + timeout_s
+        self.allow_private = allow_private
+        self.connection: HTTPConnection | None = None
+        self.is_reused = False
+        self.is_over = False
+
+    def remaining_s(self) -> float:
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+
+class Sender:
+    """Keeps connections to receivers open between deliveries; shared by all sender threads.
+
+    allow_private   also send to loopback and private addresses, such as a shop on
+                    this machine; link-local ones (cloud metadata) never
+    per_endpoint    how many connections are kept for one receiver
+    """
+
+    def __init__(self, *, allow_private: bool, per_endpoint: int = 16, timeout_s: float = TIMEOUT_S) -> None:
+        self._allow_private = allow_private
+        self._timeout_s = timeout_s
+        self._watchdog = _Watchdog()
+        self._receivers = urllib3.PoolManager(
+            num_pools=_MAX_RECEIVERS, maxsize=per_endpoint, retries=False, timeout=timeout_s
+        )
+        self._receivers.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+
+    def post(self, url: str, body: bytes, headers: dict[str, str]) -> Receipt:
+        """Send one webhook and say how it ended; never raises for what the network does."""
+        started = time.monotonic()
+        try:
+            code, kept, wait_s = self._post(url, body, headers)
+        except Blocked as error:
+            outcome, details = "blocked", dict[str, Any](error=str(error))
+        except (exceptions.TimeoutError, TimeoutError):
+            outcome, details = "timeout", {"error": f"No answer within {self._timeout_s:g} s"}
+        except (exceptions.HTTPError, OSError, ValueError) as error:
+            outcome, details = "unreachable", {"error": _wording(error)}
+        else:
+            outcome = "success" if 200 <= code < 300 else "refused"
+            details = {"response_code": code, "response_body": kept, "retry_after_s": wait_s}
+        return Receipt(outcome, round((time.monotonic() - started) * 1000), **details)
+
+    def _post(self, url: str, body: bytes, headers: dict[str, str]) -> tuple[int, str, int | None]:
+        attempt = _Attempt(self._timeout_s, self._allow_private)
+        _local.attempt = attempt
+        self._watchdog.watch(attempt)
+        try:
+            response = self._open(attempt, url, body, headers)
+            kept = _keep(response)
+        except (exceptions.ProtocolError, OSError):
+            attempt.remaining_s()  # what the watchdog cut off is a timeout
+            raise
+        finally:
+            attempt.is_over = True
+            _local.attempt = None
+        return response.status, kept, _seconds(response.headers.get("Retry-After"))
+
+    def _open(self, attempt: _Attempt, url: str, body: bytes, headers: dict[str, str]) -> Any:
+        def open_once() -> Any:
+            return self._receivers.urlopen(
+                "POST", url, body=body, headers=headers, redirect=False, preload_content=False
+            )
+
+        try:
+            return open_once()
+        except exceptions.ProtocolError:
+            # A kept connection may be closed by the receiver at the very moment we use it.
+            if not attempt.is_reused or attempt.remaining_s() <= 0:
+                raise
+            return open_once()
+
+
+class _Watchdog:
+    """Shuts the connection of an attempt whose time is over, whatever its thread is waiting for.
+
+    All attempts have the same timeout, so the order of starting is the order of ending.
+    """
+
+    def __init__(self) -> None:
+        self._attempts: deque[_Attempt] = deque()
+        self._started = threading.Event()
+        threading.Thread(target=self._run, name="sender-watchdog", daemon=True).start()
+
+    def watch(self, attempt: _Attempt) -> None:
+        self._attempts.append(attempt)
+        self._started.set()
+
+    def _run(self) -> None:
+        while True:
+            if not self._attempts:
+                self._started.wait()
+                self._started.clear()
+                continue
+            attempt = self._attempts[0]
+            left = attempt.deadline - time.monotonic()
+            if left > 0 and not attempt.is_over:
+                time.sleep(min(left, 0.25))
+                continue
+            self._attempts.popleft()
+            sock = None if attempt.is_over or attempt.connection is None else attempt.connection.sock
+            if sock is not None:
+                try:
+                    sock.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass  # it ended by itself in the meantime
+
+
+class _Vetted:
+    """A connection that goes only where webhooks may go, within the time of its attempt."""
+
+    has_sent = False
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        attempt: _Attempt = _local.attempt
+        attempt.connection = self  # type: ignore[assignment]
+        attempt.is_reused, self.has_sent = self.has_sent, True
+        super().request(*args, **kwargs)  # type: ignore[misc]
+
+    def _new_conn(self) -> socket.socket:
+        self.has_sent = False
+        attempt: _Attempt = _local.attempt
+        error: OSError | None = None
+        for address in _vetted_addresses(self._dns_host, attempt):  # type: ignore[attr-defined]
+            try:
+                sock = socket.create_connection((address, self.port), attempt.remaining_s())  # type: ignore[attr-defined]
+            except TimeoutError:
+                raise
+            except OSError as refusal:
+                error = refusal
+                continue
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.settimeout(attempt.remaining_s())
+            return sock
+        raise error or OSError("the name has no address")
+
+
+class _Connection(_Vetted, HTTPConnection):
+    pass
+
+
+class _TlsConnection(_Vetted, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
+def _vetted_addresses(host: str, attempt: _Attempt) -> list[str]:
+    answers = _resolver.submit(socket.getaddrinfo, host, None, 0, socket.SOCK_STREAM)
+    found = list(dict.fromkeys(str(answer[4][0]) for answer in answers.result(attempt.remaining_s())))
+    allowed = [address for address in found if is_allowed(address, attempt.allow_private)]
+    if not allowed:
+        raise Blocked("Webhooks may not be sent to this address")
+    return allowed
+
+
+def is_allowed(address: str, allow_private: bool) -> bool:
+    """Whether a webhook may go to this IP address."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    ip = getattr(ip, "ipv4_mapped", None) or ip
+    if ip.is_multicast or ip.is_unspecified or ip.is_link_local:
+        return False
+    return allow_private or ip.is_global
+
+
+def _keep(response: Any) -> str:
+    """The beginning of the answer as text; the connection is kept only if that was all of it."""
+    try:
+        raw: bytes = response.read(MAX_KEPT_BYTES + 1, decode_content=False)
+    except exceptions.HTTPError:
+        raw = b""  # the status came in time, and that is what counts
+    if len(raw) > MAX_KEPT_BYTES or not response.isclosed():
+        response.close()
+    response.release_conn()
+    return raw[:MAX_KEPT_BYTES].decode("utf-8", "replace").replace("\0", "\ufffd")
+
+
+def _seconds(retry_after: str | None) -> int | None:
+    """Retry-After in seconds; its other form, a date, is rare and ignored."""
+    text = (retry_after or "").strip()
+    return int(text) if text.isdecimal() and len(text) < 10 else None
+
+
+def _wording(error: Exception) -> str:
+    """What went wrong, without addresses of objects or of our own network."""
+    if isinstance(error, (socket.gaierror, exceptions.NameResolutionError)):
+        return "The host name could not be resolved"
+    reason = error.args[-1] if isinstance(error, exceptions.ProtocolError) and error.args else error
+    if isinstance(reason, ConnectionRefusedError) or isinstance(error, ConnectionRefusedError):
+        return "Connection refused"
+    if isinstance(error, exceptions.SSLError):
+        return "TLS: the certificate or handshake was not accepted"
+    return f"Connection failed: {type(reason).__name__}"
