@@ -1,0 +1,26 @@
+"""Takes due payments to the bank and settles them."""
+
+from collections.abc import Sequence
+
+from gateway.adapters import acquirer
+from gateway.adapters.acquirer import charge
+from gateway.core.db import transaction
+from gateway.core.processor import Answer
+from gateway.domain import payments, work
+from gateway.domain.payments import Claim
+from gateway.jobs.runner import Job
+from gateway.models import Payment
+
+
+def claim(free: int, _under_way: Sequence[Claim]) -> Sequence[Claim]:
+    with transaction():
+        return payments.claim(free)
+
+
+def call(claim: Claim) -> Answer:
+    return charge(acquirer(), claim.asked)
+
+
+def job() -> Job[Claim, Answer]:
+    slots = acquirer().max_concurrent
+    return Job("payments", slots, claim, call, payments.settle, lambda: work.next_due(Payment))

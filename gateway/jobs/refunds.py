@@ -1,0 +1,26 @@
+"""Takes due refunds to the bank and records what it said."""
+
+from collections.abc import Sequence
+
+from gateway.adapters import acquirer
+from gateway.adapters.acquirer import refund
+from gateway.core.db import transaction
+from gateway.core.processor import Answer
+from gateway.domain import refunds, work
+from gateway.domain.refunds import Claim
+from gateway.jobs.runner import Job
+from gateway.models import Refund
+
+
+def claim(free: int, _under_way: Sequence[Claim]) -> Sequence[Claim]:
+    with transaction():
+        return refunds.claim(free)
+
+
+def call(claim: Claim) -> Answer:
+    return refund(acquirer(), claim.asked)
+
+
+def job() -> Job[Claim, Answer]:
+    slots = acquirer().max_concurrent
+    return Job("refunds", slots, claim, call, refunds.settle, lambda: work.next_due(Refund))
