@@ -1,0 +1,33 @@
+"""JSON under /api/v1. A route asks who it is, reads the input, calls one verb, words the answer."""
+
+from flask import Blueprint, Flask, g, request
+
+from gateway.api import cors
+from gateway.domain import merchants
+
+api = Blueprint("api", __name__, url_prefix="/api/v1")
+open_api = Blueprint("open_api", __name__, url_prefix="/api/v1")
+open_api.after_request(cors.allow)
+
+
+@api.before_request
+def authenticate() -> None:
+    """Everything on `api` belongs to a merchant; `open_api` asks nobody."""
+    given = request.authorization
+    if given is not None and given.type == "basic" and "X-Api-Key" not in request.headers:
+        key, secret = given.username or "", given.password or ""
+    else:
+        key, secret = request.headers.get("X-Api-Key", ""), request.headers.get("X-Api-Secret", "")
+    g.caller = merchants.authenticate(key, secret)
+
+
+def init_app(app: Flask) -> None:
+    from gateway.api import errors, health, orders, payments, sandbox, webhooks
+
+    assert all((orders, payments, sandbox, webhooks))
+    errors.init_app(app)
+    if "api" in app.config["GATEWAY"].faces:
+        app.register_blueprint(api)
+    if app.config["GATEWAY"].faces & {"api", "checkout"}:
+        app.register_blueprint(open_api)
+    app.register_blueprint(health.health)

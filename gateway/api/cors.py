@@ -1,0 +1,48 @@
+"""Routes that a browser on any page may call: the public checkout ones, and no others."""
+
+from collections.abc import Callable
+from functools import wraps
+
+from flask import Blueprint, Response
+
+from gateway.web import ratelimit
+
+View = Callable[..., Response]
+
+_HEADERS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "X-Request-Id, Retry-After",
+}
+_PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, POST",
+    "Access-Control-Allow-Headers": "Content-Type",
+    "Access-Control-Max-Age": "600",
+}
+
+
+def public(blueprint: Blueprint, method: str, rule: str) -> Callable[[View], View]:
+    """Register an open route with CORS, its preflight, and the limit on requests from one address."""
+
+    def register(view: View) -> View:
+        @wraps(view)
+        def wrapper(**path: str) -> Response:
+            ratelimit.count_request()
+            return view(**path)
+
+        blueprint.add_url_rule(
+            rule, view.__name__, wrapper, methods=[method], provide_automatic_options=False
+        )
+        blueprint.add_url_rule(rule, f"{view.__name__}_preflight", _preflight, methods=["OPTIONS"])
+        return view
+
+    return register
+
+
+def allow(response: Response) -> Response:
+    """Let any page read this answer; for open routes, refusals included."""
+    response.headers.update(_HEADERS)
+    return response
+
+
+def _preflight(**_path: str) -> Response:
+    return Response(status=204, headers=_PREFLIGHT)

@@ -1,0 +1,29 @@
+"""Orders in JSON."""
+
+from flask import Response, g
+
+from gateway.api import api, open_api
+from gateway.api.answers import answer
+from gateway.api.cors import public
+from gateway.api.idempotent import idempotent
+from gateway.api.reading import read
+from gateway.domain import orders, wire
+from gateway.domain.orders import OrderBody
+
+
+@api.post("/orders")
+@idempotent
+def create_order() -> tuple[wire.Json, int]:
+    order = orders.create(g.caller.merchant_id, read(OrderBody))
+    return wire.order(order), 201
+
+
+@api.get("/orders/<order_id>")
+def get_order(order_id: str) -> Response:
+    return answer(wire.order(orders.get(g.caller.merchant_id, order_id)))
+
+
+@public(open_api, "GET", "/orders/<order_id>/public")
+def get_public_order(order_id: str) -> Response:
+    order = orders.find(order_id)
+    return answer(wire.public_order(order))

@@ -1,0 +1,46 @@
+"""The roof: puts the house together."""
+
+import logging
+
+from flask import Flask
+
+from gateway import api
+from gateway.core import config as settings
+from gateway.core import crypto, db, migration, queue
+from gateway.core.config import Config
+from gateway.domain import merchants
+from gateway.web import requests
+
+MAX_BODY_BYTES = 128 * 1024
+_WEB_THREADS = 8
+
+
+def create_app(config: Config) -> Flask:
+    """The WSGI application of one process, with its database and queue connected."""
+    connect(config)
+    app = Flask("gateway", template_folder="../templates", static_folder=None)
+    app.config["GATEWAY"] = config
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.config["SECRET_KEY"] = config.secret_key
+    requests.init_app(app)
+    api.init_app(app)
+    return app
+
+
+def connect(config: Config) -> None:
+    """Give this process its settings, keys, database and queues."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # Huey logs a traceback for each poll that finds Redis away; the ringer says it in one line.
+    logging.getLogger("huey").setLevel(logging.CRITICAL)
+    settings.use(config)
+    crypto.configure(config)
+    db.connect(config, pool_size=_WEB_THREADS)
+    queue.connect(config)
+
+
+def prepare(config: Config) -> None:
+    """Bring the database to the newest schema and, in the sandbox, make the test merchant."""
+    migration.upgrade(config)
+    connect(config)
+    if config.is_sandbox:
+        merchants.seed(config)

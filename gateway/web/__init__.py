@@ -1,0 +1,1 @@
+"""Manners that the HTML and JSON faces share."""

@@ -1,0 +1,6 @@
+"""What a WSGI server loads: `granian --interface wsgi wsgi:app`."""
+
+from gateway.app import create_app
+from gateway.core.config import Config
+
+app = create_app(Config.from_env())
