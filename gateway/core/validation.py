@@ -63,7 +63,8 @@ def first_complaint(error: ValidationError) -> tuple[str, str]:
     if wording is None:
         text = str(context["error"]) if "error" in context else detail["msg"]
     else:
-        text = wording.format(**context)
+        unit = "characters" if context.get("field_type") == "Value" else "entries"
+        text = wording.format(unit=unit, **context)
     return field, f"{field} {text}"
 
 
@@ -81,6 +82,7 @@ _WORDINGS = {
     "less_than_equal": "must be at most {le}",
     "string_too_long": "must have at most {max_length} characters",
     "string_too_short": "must have at least {min_length} characters",
-    "too_long": "must have at most {max_length} entries",
+    "too_short": "must have at least {min_length} {unit}",
+    "too_long": "must have at most {max_length} {unit}",
     "literal_error": "must be {expected}",
 }

@@ -5,7 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, Strict, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    Strict,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+)
 
 from gateway.core import clock
 from gateway.core.errors import BadRequest, ExpiredCard, InvalidCard, InvalidVpa
@@ -29,12 +37,25 @@ def _vpa(text: str) -> str:
     return text
 
 
+def _digits(value: object) -> object:
+    if isinstance(value, bool | float):
+        raise ValueError("must be a whole number")
+    return str(value) if isinstance(value, int) else value
+
+
+Digits = Annotated[
+    Text,
+    BeforeValidator(_digits),
+    WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string"}]}),
+]
+
+
 class CardBody(Body):
     """A card as the customer typed it. Number and CVV are never stored, logged or echoed."""
 
     number: Annotated[Text, Field(description="13 to 19 digits; spaces and dashes are ignored")]
-    expiry_month: Annotated[int | str, Field(description="1 to 12")]
-    expiry_year: Annotated[int | str, Field(description="Two digits (20YY) or four")]
+    expiry_month: Annotated[Digits, Field(description="1 to 12")]
+    expiry_year: Annotated[Digits, Field(description="Two digits (20YY) or four")]
     cvv: Annotated[Text, Field(description="3 digits, 4 for American Express")]
     holder_name: Annotated[Text, Field(min_length=1, max_length=255)]
 
@@ -118,10 +139,10 @@ def card(body: CardBody) -> Card:
     cvv_length = 4 if network == "amex" else 3
     if re.fullmatch(rf"[0-9]{{{cvv_length}}}", body.cvv) is None:
         raise InvalidCard(f"card.cvv must be {cvv_length} digits", field="card.cvv")
-    month = _digits(body.expiry_month, (1, 2), "card.expiry_month")
+    month = _number(body.expiry_month, (1, 2), "card.expiry_month")
     if not 1 <= month <= 12:
         raise InvalidCard("card.expiry_month must be 1 to 12", field="card.expiry_month")
-    year = _digits(body.expiry_year, (1, 2, 4), "card.expiry_year")
+    year = _number(body.expiry_year, (2, 4), "card.expiry_year")
     year += 2000 if year < 100 else 0
     today = clock.now()
     if (year, month) < (today.year, today.month):
@@ -129,8 +150,7 @@ def card(body: CardBody) -> Card:
     return Card(number, month, year, body.cvv, body.holder_name, network)
 
 
-def _digits(value: int | str, lengths: tuple[int, ...], field: str) -> int:
-    text = str(value)
+def _number(text: str, lengths: tuple[int, ...], field: str) -> int:
     if re.fullmatch(r"[0-9]+", text) is None or len(text) not in lengths:
         raise InvalidCard(f"{field} must be a number of {' or '.join(map(str, lengths))} digits", field=field)
     return int(text)

@@ -34,6 +34,16 @@ def count_request() -> None:
             _counts.clear()
             _window = window
         _counts[address] = count = _counts.get(address, 0) + 1
-    if count > config.current().rate_limit_per_minute:
+    if count > limit_per_minute():
         wait_s = int((window + 1) * _WINDOW_S - now_s) + 1
         raise RateLimited("Too many requests from this address, please wait", retry_after=wait_s)
+
+
+def limit_per_minute() -> int:
+    return config.current().rate_limit_per_minute
+
+
+def forget() -> None:
+    """Begin to count anew."""
+    with _lock:
+        _counts.clear()
