@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, tuple_
 
 from gateway.core import clock, config, crypto
 from gateway.core.db import add, fetch_one, later, session, transaction
@@ -103,13 +103,10 @@ def purge(limit: int = 1000) -> int:
         select(IdempotencyKey.merchant_id, IdempotencyKey.key)
         .where(IdempotencyKey.expires_at <= clock.now())
         .limit(limit)
-    ).subquery()
+    )
     result: Any = session().execute(
         delete(IdempotencyKey)
-        .where(
-            IdempotencyKey.merchant_id == expired.c.merchant_id,
-            IdempotencyKey.key == expired.c.key,
-        )
+        .where(tuple_(IdempotencyKey.merchant_id, IdempotencyKey.key).in_(expired))
         .execution_options(synchronize_session=False)
     )
     return int(result.rowcount)

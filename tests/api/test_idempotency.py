@@ -181,3 +181,19 @@ def test_a_twin_that_waits_too_long_is_told_to_come_back(merchant: Person, rows,
     assert (answer.status_code, answer.json["error"]["code"]) == (409, "IDEMPOTENCY_ERROR")
     assert answer.headers["Retry-After"] == "1"
     assert merchant.post("/payments", upi(order), **keyed("k")).status_code == 201
+
+
+def test_the_sweep_deletes_expired_keys_and_no_others(merchant: Person, wait, rows) -> None:
+    from gateway.core.db import transaction
+    from gateway.domain import idempotency
+
+    for key in ("old", "older", "oldest"):
+        merchant.post("/orders", {"amount": 500}, **keyed(key))
+    wait(24 * 3600 + 1)
+    merchant.post("/orders", {"amount": 500}, **keyed("fresh"))
+    purged = []
+    for _ in range(3):
+        with transaction():
+            purged.append(idempotency.purge(limit=2))
+    assert purged == [2, 1, 0]
+    assert [row["key"] for row in rows("SELECT key FROM idempotency_keys")] == ["fresh"]
