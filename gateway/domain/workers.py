@@ -1,7 +1,7 @@
 """Workers that are alive, by a heartbeat in the database that all of us share."""
 
 import os
-import socket
+import platform
 from uuid import uuid4
 
 from sqlalchemy import delete, insert, select, update
@@ -25,7 +25,7 @@ def beat(worker_id: str, queues: str) -> None:
             insert(Worker).values(
                 id=worker_id,
                 queues=queues,
-                host=socket.gethostname()[:255],
+                host=platform.node()[:255],
                 pid=os.getpid(),
                 started_at=clock.now(),
                 beat_at=seconds_from_now(),

@@ -24,7 +24,11 @@ PAIRS = {
 
 @pytest.mark.parametrize("headers", PAIRS.values(), ids=PAIRS.keys())
 def test_every_wrong_pair_reads_the_same(visitor, config, headers) -> None:
-    for method, path in (("GET", "/api/v1/webhooks"), ("POST", "/api/v1/orders"), ("PUT", "/api/v1/webhooks/config")):
+    for method, path in (
+        ("GET", "/api/v1/webhooks"),
+        ("POST", "/api/v1/orders"),
+        ("PUT", "/api/v1/webhooks/config"),
+    ):
         answer = visitor.open(path, method=method, headers=headers)
         assert answer.status_code == 401
         error = answer.json["error"]

@@ -51,7 +51,11 @@ def test_a_database_that_is_away_is_unhealthy(visitor, monkeypatch) -> None:
 
     monkeypatch.setattr(health_module, "reading", away)
     answer = visitor.get("/health")
-    assert (answer.status_code, answer.json["status"], answer.json["database"]) == (503, "unhealthy", "disconnected")
+    assert (answer.status_code, answer.json["status"], answer.json["database"]) == (
+        503,
+        "unhealthy",
+        "disconnected",
+    )
     assert visitor.get("/health/ready").status_code == 503
     assert visitor.get("/health/live").json == {"status": "alive"}
 
@@ -59,7 +63,11 @@ def test_a_database_that_is_away_is_unhealthy(visitor, monkeypatch) -> None:
 def test_redis_that_is_away_degrades_and_nothing_more(visitor, monkeypatch) -> None:
     monkeypatch.setattr(queue, "probe", lambda _config: "disconnected")
     answer = visitor.get("/health")
-    assert (answer.status_code, answer.json["status"], answer.json["redis"]) == (200, "degraded", "disconnected")
+    assert (answer.status_code, answer.json["status"], answer.json["redis"]) == (
+        200,
+        "degraded",
+        "disconnected",
+    )
     assert visitor.get("/health/ready").status_code == 200
 
 
@@ -116,7 +124,12 @@ def test_job_counts_are_true(merchant: Person, visitor, office: Office, wait) ->
 
 
 def test_every_answer_has_a_request_id_of_its_own(visitor, merchant: Person) -> None:
-    answers = [visitor.get("/health"), visitor.get("/nowhere"), visitor.post("/health"), merchant.get("/webhooks")]
+    answers = [
+        visitor.get("/health"),
+        visitor.get("/nowhere"),
+        visitor.post("/health"),
+        merchant.get("/webhooks"),
+    ]
     ids = {answer.headers["X-Request-Id"] for answer in answers}
     assert len(ids) == len(answers)
     assert answers[1].json["error"]["request_id"] in ids

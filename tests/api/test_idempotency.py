@@ -18,7 +18,13 @@ def upi(order: dict[str, object], vpa: str = "asha@upi") -> dict[str, object]:
 
 
 def card(order: dict[str, object], **change: object) -> dict[str, object]:
-    fields = {"number": "4111111111111111", "expiry_month": 12, "expiry_year": 30, "cvv": "123", "holder_name": "A"}
+    fields = {
+        "number": "4111111111111111",
+        "expiry_month": 12,
+        "expiry_year": 30,
+        "cvv": "123",
+        "holder_name": "A",
+    }
     return {"order_id": order["id"], "method": "card", "card": fields | change}
 
 
@@ -155,7 +161,9 @@ def test_a_twin_waits_for_the_first_and_gets_its_answer(merchant: Person, rows) 
         marks = ", ".join(f":{name}" for name in stored)
         first.execute(text(f"INSERT INTO idempotency_keys ({columns}) VALUES ({marks})"), stored)
         answers: list[object] = []
-        twin = threading.Thread(target=lambda: answers.append(merchant.post("/payments", upi(order), **keyed("k"))))
+        twin = threading.Thread(
+            target=lambda: answers.append(merchant.post("/payments", upi(order), **keyed("k")))
+        )
         twin.start()
         twin.join(0.3)
         assert twin.is_alive()

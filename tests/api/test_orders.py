@@ -38,7 +38,11 @@ def test_currency_defaults_to_inr_and_notes_to_none(merchant: Person) -> None:
         ({"amount": True}, "amount", "amount must be an integer"),
         ({"amount": None}, "amount", "amount must be an integer"),
         ({"amount": [500]}, "amount", "amount must be an integer"),
-        ({"amount": 500, "currency": "inr"}, "currency", "currency must be an ISO 4217 currency code such as INR"),
+        (
+            {"amount": 500, "currency": "inr"},
+            "currency",
+            "currency must be an ISO 4217 currency code such as INR",
+        ),
         ({"amount": 500, "currency": "XXX"}, "currency", None),
         ({"amount": 500, "currency": ""}, "currency", None),
         ({"amount": 500, "currency": None}, "currency", "currency must be a string"),
@@ -52,7 +56,11 @@ def test_currency_defaults_to_inr_and_notes_to_none(merchant: Person) -> None:
         ({"amount": 500, "notes": {"k": 1}}, "notes.k", "notes.k must be a string"),
         ({"amount": 500, "notes": {"k": None}}, "notes.k", "notes.k must be a string"),
         ({"amount": 500, "notes": {"k": "v" * 257}}, "notes.k", "notes.k must have at most 256 characters"),
-        ({"amount": 500, "notes": {str(n): "v" for n in range(16)}}, "notes", "notes must have at most 15 entries"),
+        (
+            {"amount": 500, "notes": {str(n): "v" for n in range(16)}},
+            "notes",
+            "notes must have at most 15 entries",
+        ),
         ({"amount": 500, "notes": {"a\0": "v"}}, None, None),
         ({"amount": 500, "notes": {"k": "a\0b"}}, "notes.k", "notes.k must not contain U+0000"),
     ],
@@ -120,7 +128,9 @@ def test_the_public_view_has_exactly_four_fields(merchant: Person, visitor) -> N
     assert visitor.get("/api/v1/orders/order_0000000000000000/public").status_code == 404
 
 
-@pytest.mark.parametrize("order_id", ["order_", "order_0000000000000000", "x", "order_' OR 1=1 --", "order_%00"])
+@pytest.mark.parametrize(
+    "order_id", ["order_", "order_0000000000000000", "x", "order_' OR 1=1 --", "order_%00"]
+)
 def test_an_order_that_is_none_is_not_found(merchant: Person, order_id: str) -> None:
     answer = merchant.get(f"/orders/{order_id}")
     assert (answer.status_code, answer.json["error"]["code"]) == (404, "NOT_FOUND_ERROR")

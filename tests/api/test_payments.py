@@ -79,7 +79,12 @@ def test_amount_and_currency_are_the_orders(merchant: Person) -> None:
 
 
 def test_unknown_fields_are_ignored_and_never_stored(merchant: Person, rows) -> None:
-    body = {"order_id": merchant.order()["id"], "method": "upi", "vpa": "asha@upi", "shoe_size": "unmistakable"}
+    body = {
+        "order_id": merchant.order()["id"],
+        "method": "upi",
+        "vpa": "asha@upi",
+        "shoe_size": "unmistakable",
+    }
     assert merchant.post("/payments", body).status_code == 201
     assert "unmistakable" not in str(rows("SELECT * FROM payments")) + str(rows("SELECT * FROM events"))
 
@@ -90,7 +95,22 @@ def refusal(answer) -> tuple[int, str]:
 
 @pytest.mark.parametrize(
     "vpa",
-    [None, "", "asha", "asha@", "@upi", "asha@u pi", "asha@upi\n", "a@b@c", "आशा@upi", "asha@up-i", 5, True, [], {}],
+    [
+        None,
+        "",
+        "asha",
+        "asha@",
+        "@upi",
+        "asha@u pi",
+        "asha@upi\n",
+        "a@b@c",
+        "आशा@upi",
+        "asha@up-i",
+        5,
+        True,
+        [],
+        {},
+    ],
 )
 def test_a_vpa_of_the_wrong_form_is_refused(merchant: Person, rows, vpa: object) -> None:
     body = {"order_id": merchant.order()["id"], "method": "upi", "vpa": vpa}
@@ -102,8 +122,14 @@ def test_a_missing_vpa_or_card_is_refused_by_its_own_code(merchant: Person) -> N
     body = {"order_id": merchant.order()["id"]}
     assert refusal(merchant.post("/payments", body | {"method": "upi"})) == (400, "INVALID_VPA")
     assert refusal(merchant.post("/payments", body | {"method": "card"})) == (400, "INVALID_CARD")
-    assert refusal(merchant.post("/payments", body | {"method": "card", "card": None})) == (400, "INVALID_CARD")
-    assert refusal(merchant.post("/payments", body | {"method": "card", "card": "4111"})) == (400, "INVALID_CARD")
+    assert refusal(merchant.post("/payments", body | {"method": "card", "card": None})) == (
+        400,
+        "INVALID_CARD",
+    )
+    assert refusal(merchant.post("/payments", body | {"method": "card", "card": "4111"})) == (
+        400,
+        "INVALID_CARD",
+    )
 
 
 @pytest.mark.parametrize("method", [None, "", "UPI", "cash", 1, ["upi"], {"upi": 1}])

@@ -37,7 +37,9 @@ def hand_out() -> int:
         return events.fan_out()
 
 
-def claim(limit: int = 100, busy: dict[str, int] | None = None, per_endpoint: int = 100) -> list[deliveries.Claim]:
+def claim(
+    limit: int = 100, busy: dict[str, int] | None = None, per_endpoint: int = 100
+) -> list[deliveries.Claim]:
     with transaction():
         return deliveries.claim(limit, busy or {}, per_endpoint)
 
@@ -230,7 +232,9 @@ def test_a_delivered_one_may_be_sent_again(merchant, shop, rows) -> None:
 
 
 @pytest.mark.parametrize(("receipt", "status"), [(THANKS, "success"), (TROUBLE, "pending")])
-def test_a_retry_while_an_attempt_is_under_way_does_not_send_twice(merchant, shop, rows, receipt, status) -> None:
+def test_a_retry_while_an_attempt_is_under_way_does_not_send_twice(
+    merchant, shop, rows, receipt, status
+) -> None:
     happen(merchant.merchant_id)
     hand_out()
     under_way = claim()

@@ -34,7 +34,9 @@ def claim(limit: int = 100) -> list[payments.Claim]:
         return payments.claim(limit)
 
 
-def test_a_success_wins_its_order_and_tells_everybody(merchant: Person, bank: ScriptedBank, office, wait, rows) -> None:
+def test_a_success_wins_its_order_and_tells_everybody(
+    merchant: Person, bank: ScriptedBank, office, wait, rows
+) -> None:
     payment = merchant.pay()
     wait(2)
     office.settle()
@@ -57,7 +59,9 @@ def test_a_failure_leaves_the_order_open(merchant: Person, bank: ScriptedBank, o
     assert merchant.get(f"/orders/{order['id']}").json["status"] == "paid"
 
 
-def test_one_success_told_many_times_is_one_transition(merchant: Person, bank: ScriptedBank, wait, rows) -> None:
+def test_one_success_told_many_times_is_one_transition(
+    merchant: Person, bank: ScriptedBank, wait, rows
+) -> None:
     merchant.pay()
     wait(2)
     claims = claim()
@@ -101,7 +105,9 @@ def test_a_second_attempt_asks_before_it_charges(merchant: Person, bank: Scripte
     assert bank.asked == [("inquire", payment["id"])]
 
 
-def test_a_charge_that_never_arrived_is_sent_again(merchant: Person, bank: ScriptedBank, office, wait) -> None:
+def test_a_charge_that_never_arrived_is_sent_again(
+    merchant: Person, bank: ScriptedBank, office, wait
+) -> None:
     payment = merchant.pay()
     wait(2)
     claim()
@@ -111,7 +117,9 @@ def test_a_charge_that_never_arrived_is_sent_again(merchant: Person, bank: Scrip
     assert bank.asked == [("inquire", payment["id"]), ("charge", payment["id"])]
 
 
-def test_silence_is_asked_about_until_there_is_an_answer(merchant: Person, bank: ScriptedBank, office, wait) -> None:
+def test_silence_is_asked_about_until_there_is_an_answer(
+    merchant: Person, bank: ScriptedBank, office, wait
+) -> None:
     payment = merchant.pay()
     wait(2)
     bank.will_say(SILENCE, UNDECIDED, PAID)
@@ -127,7 +135,9 @@ def test_silence_is_asked_about_until_there_is_an_answer(merchant: Person, bank:
     assert [call for call, _ in bank.asked] == ["charge", "inquire", "inquire"]
 
 
-def test_silence_without_end_is_left_to_a_human(merchant: Person, bank: ScriptedBank, office, wait, rows) -> None:
+def test_silence_without_end_is_left_to_a_human(
+    merchant: Person, bank: ScriptedBank, office, wait, rows
+) -> None:
     payment = merchant.pay()
     tries = len(work.INQUIRY_WAITS_S) + 1
     bank.will_say(*[SILENCE] * tries)
@@ -160,7 +170,9 @@ def test_the_sandbox_really_times_out_and_recovers(merchant: Person, office: Off
     assert len(rows("SELECT id FROM payments WHERE flagged IS NOT NULL")) == 1
 
 
-def test_a_paid_order_is_refused_unless_payments_may_repeat(merchant: Person, config, office, wait, monkeypatch) -> None:
+def test_a_paid_order_is_refused_unless_payments_may_repeat(
+    merchant: Person, config, office, wait, monkeypatch
+) -> None:
     from dataclasses import replace
 
     order = merchant.order()
@@ -173,7 +185,9 @@ def test_a_paid_order_is_refused_unless_payments_may_repeat(merchant: Person, co
     assert (answer.status_code, answer.json["error"]["description"]) == (400, "Order is already paid")
 
 
-def test_a_second_success_is_refunded_by_the_gateway(merchant: Person, config, office: Office, wait, rows) -> None:
+def test_a_second_success_is_refunded_by_the_gateway(
+    merchant: Person, config, office: Office, wait, rows
+) -> None:
     from dataclasses import replace
 
     settings.use(replace(config, repeat_payments=False))
@@ -193,7 +207,9 @@ def test_a_second_success_is_refunded_by_the_gateway(merchant: Person, config, o
     assert kinds(rows)[-2:] == ["refund.created", "refund.processed"]
 
 
-def test_a_late_success_of_a_paid_order_is_refunded_too(merchant: Person, config, office, bank, wait, rows) -> None:
+def test_a_late_success_of_a_paid_order_is_refunded_too(
+    merchant: Person, config, office, bank, wait, rows
+) -> None:
     from dataclasses import replace
 
     settings.use(replace(config, repeat_payments=False))
@@ -217,7 +233,9 @@ def test_a_late_success_of_a_paid_order_is_refunded_too(merchant: Person, config
     assert [row["payment_id"] for row in rows("SELECT payment_id FROM refunds")] == [late]
 
 
-def test_repeated_payments_of_one_order_all_stand_where_allowed(merchant: Person, office: Office, wait, rows) -> None:
+def test_repeated_payments_of_one_order_all_stand_where_allowed(
+    merchant: Person, office: Office, wait, rows
+) -> None:
     order = merchant.order()
     for _ in range(3):
         merchant.pay(order)
