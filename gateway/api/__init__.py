@@ -22,9 +22,9 @@ def authenticate() -> None:
 
 
 def init_app(app: Flask) -> None:
-    from gateway.api import errors, health, orders, payments, sandbox, webhooks
+    from gateway.api import balance, errors, events, health, orders, payments, refunds, sandbox, webhooks
 
-    assert all((orders, payments, sandbox, webhooks))
+    assert all((balance, events, orders, payments, refunds, sandbox, webhooks))
     errors.init_app(app)
     if "api" in app.config["GATEWAY"].faces:
         app.register_blueprint(api)

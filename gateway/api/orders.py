@@ -3,12 +3,15 @@
 from flask import Response, g
 
 from gateway.api import api, open_api
-from gateway.api.answers import answer
+from gateway.api.answers import answer, answer_page
 from gateway.api.cors import public
 from gateway.api.idempotent import idempotent
-from gateway.api.reading import read
-from gateway.domain import orders, wire
+from gateway.api.reading import read, wanted
+from gateway.core.db import reading
+from gateway.domain import listing, orders, wire
 from gateway.domain.orders import OrderBody
+from gateway.models import Order
+from gateway.models.orders import STATUSES as ORDER_STATUSES
 
 
 @api.post("/orders")
@@ -21,6 +24,13 @@ def create_order() -> tuple[wire.Json, int]:
 @api.get("/orders/<order_id>")
 def get_order(order_id: str) -> Response:
     return answer(wire.order(orders.get(g.caller.merchant_id, order_id)))
+
+
+@api.get("/orders")
+def list_orders() -> Response:
+    asked = wanted(status=ORDER_STATUSES)
+    with reading():
+        return answer_page(listing.page(Order, g.caller.merchant_id, asked), wire.order, asked)
 
 
 @public(open_api, "GET", "/orders/<order_id>/public")

@@ -4,14 +4,16 @@ from flask import Response, g
 
 from gateway.adapters import acquirer
 from gateway.api import api, open_api
-from gateway.api.answers import answer
+from gateway.api.answers import answer, answer_page
 from gateway.api.cors import public
 from gateway.api.idempotent import idempotent
-from gateway.api.reading import json_body, read
-from gateway.core.db import transaction
-from gateway.domain import methods, orders, payments, wire
+from gateway.api.reading import json_body, read, read_if_any, wanted
+from gateway.core.db import reading, transaction
+from gateway.core.validation import Amount, Body
+from gateway.domain import listing, methods, orders, payments, wire
 from gateway.domain.methods import Target
 from gateway.models import Payment
+from gateway.models.payments import METHODS, STATUSES
 
 
 @api.post("/payments")
@@ -39,6 +41,27 @@ def _pay(merchant_id: str | None) -> Payment:
 @api.get("/payments/<payment_id>")
 def get_payment(payment_id: str) -> Response:
     return answer(wire.payment(payments.get(payment_id, g.caller.merchant_id)))
+
+
+@api.get("/payments")
+def list_payments() -> Response:
+    asked = wanted(status=STATUSES, method=METHODS, order_id=None)
+    with reading():
+        return answer_page(listing.page(Payment, g.caller.merchant_id, asked), wire.payment, asked)
+
+
+class CaptureBody(Body):
+    """All of it or nothing: an amount, if given, must be the payment's."""
+
+    amount: Amount | None = None
+
+
+@api.post("/payments/<payment_id>/capture")
+def capture_payment(payment_id: str) -> Response:
+    body = read_if_any(CaptureBody)
+    with transaction():
+        payment = payments.capture(g.caller.merchant_id, g.caller.key, payment_id, body.amount)
+    return answer(wire.payment(payment))
 
 
 @public(open_api, "GET", "/payments/<payment_id>/public")

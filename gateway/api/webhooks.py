@@ -6,11 +6,12 @@ from flask import Response, g
 from pydantic import Field
 
 from gateway.api import api
-from gateway.api.answers import answer
-from gateway.api.reading import paging, read
+from gateway.api.answers import answer, answer_page
+from gateway.api.reading import read, wanted
 from gateway.core.db import reading, transaction
 from gateway.core.validation import Body, Text
-from gateway.domain import deliveries, endpoints, wire
+from gateway.domain import deliveries, endpoints, listing, wire
+from gateway.models import Delivery
 
 
 class WebhookConfigBody(Body):
@@ -21,10 +22,9 @@ class WebhookConfigBody(Body):
 
 @api.get("/webhooks")
 def list_webhooks() -> Response:
-    limit, offset = paging()
+    asked = wanted()
     with reading():
-        rows, total = deliveries.page(g.caller.merchant_id, limit, offset)
-    return answer(wire.page([wire.delivery(row) for row in rows], total, limit, offset))
+        return answer_page(listing.page(Delivery, g.caller.merchant_id, asked), wire.delivery, asked)
 
 
 @api.get("/webhooks/<delivery_id>")

@@ -4,6 +4,7 @@
         session()                the ORM session of this unit, begun at first use
         add(row)                 insert a new row at commit
         later(statement, …)      run a prepared statement at commit
+        tally(statement, change) run it once with the sum of the changes, at the end
         ring("payments")         knock on this queue's worker after the commit
     with reading():              the same session, for looking only
 
@@ -152,6 +153,18 @@ def later(statement: Statement, **values: Any) -> None:
     _unit().rows.append((statement, values))
 
 
+def tally(statement: Statement, change: int, **key: Any) -> None:
+    """Add `change` to what this unit of work has tallied for `key`.
+
+    The statement runs once for each key, with the sum as `:change`, last of all
+    and in the order of the keys: rows that many transactions want are held for
+    the shortest time, and two transactions cannot wait for each other.
+    """
+    tallies = _unit().tallies
+    at = (statement, tuple(sorted(key.items())))
+    tallies[at] = tallies.get(at, 0) + change
+
+
 def ring(queue_name: str) -> None:
     """Ring this queue's worker once the unit of work has committed."""
     _unit().rings.add(queue_name)
@@ -179,6 +192,7 @@ class _Unit:
     def __init__(self, writes: bool) -> None:
         self.writes = writes
         self.rows: list[DeclarativeBase | tuple[Statement, Values]] = []
+        self.tallies: dict[tuple[Statement, tuple[tuple[str, Any], ...]], int] = {}
         self.rings: set[str] = set()
         self._session: Session | None = None
         self._holds_writer = False
@@ -193,6 +207,8 @@ class _Unit:
 
     def commit(self) -> None:
         calls = [_insert_call(row) if isinstance(row, DeclarativeBase) else row for row in self.rows]
+        for (statement, key), change in sorted(self.tallies.items(), key=lambda tallied: tallied[0][1]):
+            calls.append((statement, dict(key) | {"change": change}))
         if self._session is not None:
             self._session.flush()
             if calls:

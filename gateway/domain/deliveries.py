@@ -227,19 +227,6 @@ def attempts_of(delivery: Delivery) -> list[Attempt]:
     )
 
 
-def page(merchant_id: str, limit: int, offset: int) -> tuple[list[Delivery], int]:
-    """The merchant's deliveries, newest first, and how many there are in all."""
-    own = Delivery.merchant_id == merchant_id
-    rows = session().scalars(
-        select(Delivery)
-        .where(own)
-        .order_by(Delivery.created_at.desc(), Delivery.id.desc())
-        .limit(limit)
-        .offset(offset)
-    )
-    return list(rows), session().scalar(select(func.count()).select_from(Delivery).where(own)) or 0
-
-
 def retry(merchant_id: str, actor: str, delivery_id: str) -> None:
     """Begin a new series of attempts now, also for a delivery that succeeded.
 

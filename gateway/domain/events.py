@@ -14,7 +14,8 @@ from sqlalchemy import insert, select, update
 
 from gateway.core import clock, config
 from gateway.core.db import add, later, ring, session
-from gateway.core.ids import new_id
+from gateway.core.errors import NotFound
+from gateway.core.ids import is_id, new_id
 from gateway.core.statements import Statement
 from gateway.domain import endpoints, wire
 from gateway.models import Delivery, Endpoint, Event, EventCounter
@@ -72,6 +73,29 @@ def fan_out() -> int:
             if _wants(endpoint, event):
                 add(_delivery(event, sequences[event.position], endpoint))
     return len(events)
+
+
+def page(merchant_id: str, after: int, limit: int) -> tuple[Sequence[Event], bool]:
+    """The merchant's events behind this sequence, in order and without a gap; and whether more follow."""
+    found = (
+        session()
+        .scalars(
+            select(Event)
+            .where(Event.merchant_id == merchant_id, Event.sequence > after)
+            .order_by(Event.sequence)
+            .limit(limit + 1)
+        )
+        .all()
+    )
+    return found[:limit], len(found) > limit
+
+
+def get(merchant_id: str, event_id: str) -> Event:
+    """This merchant's event, once it has its place in the sequence. Raises NotFound."""
+    event = session().scalar(select(Event).where(Event.id == event_id)) if is_id("evt", event_id) else None
+    if event is None or event.merchant_id != merchant_id or event.sequence is None:
+        raise NotFound("Event not found")
+    return event
 
 
 def _number(events: Sequence[Event]) -> dict[int, int]:

@@ -12,7 +12,7 @@ from gateway.core.errors import BadRequest, NotFound
 from gateway.core.ids import is_id, new_id
 from gateway.core.processor import Answer, Charge, Outcome
 from gateway.core.statements import Statement
-from gateway.domain import events, refunds, wire, work
+from gateway.domain import audit, events, ledger, refunds, wire, work
 from gateway.domain.methods import CardPayment, Instrument, UpiPayment
 from gateway.models import Order, Payment
 from gateway.models.orders import Payable
@@ -75,6 +75,50 @@ def get(payment_id: str, merchant_id: str | None = None) -> Payment:
     if payment is None or (merchant_id is not None and payment.merchant_id != merchant_id):
         raise NotFound("Payment not found")
     return payment
+
+
+def capture(merchant_id: str, actor: str, payment_id: str, amount: int | None) -> Payment:
+    """Capture a successful payment, all of it or nothing.
+
+    amount   if given, must be the payment's own
+    raises   NotFound    not this merchant's payment
+             BadRequest  another amount; or it has not succeeded, was captured
+                         before, or its refunds hold all of it
+    """
+    captured = _mark_captured(merchant_id, payment_id, amount) if is_id("pay", payment_id) else None
+    if captured is None:
+        raise _not_capturable(merchant_id, payment_id, amount)
+    ledger.post([ledger.capture(captured)])
+    events.emit(merchant_id, "payment.captured", wire.payment(captured))
+    audit.note(merchant_id, actor, "payment.captured", payment_id)
+    return captured
+
+
+def _mark_captured(merchant_id: str, payment_id: str, amount: int | None) -> Payment | None:
+    now = clock.now()
+    return session().scalar(
+        update(Payment)
+        .where(
+            Payment.id == payment_id,
+            Payment.merchant_id == merchant_id,
+            Payment.status == "success",
+            Payment.captured.is_(False),
+            Payment.refunds_reserved < Payment.amount,
+            Payment.amount == (Payment.amount if amount is None else amount),
+        )
+        .values(captured=True, captured_at=now, updated_at=now)
+        .returning(Payment)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
+
+
+def _not_capturable(merchant_id: str, payment_id: str, amount: int | None) -> NotFound | BadRequest:
+    payment = session().get(Payment, payment_id) if is_id("pay", payment_id) else None
+    if payment is None or payment.merchant_id != merchant_id:
+        return NotFound("Payment not found")
+    if amount not in (None, payment.amount):
+        return BadRequest("amount must be the payment's amount, or left out", field="amount")
+    return BadRequest("Payment not in capturable state", reason="payment_not_capturable")
 
 
 @dataclass(frozen=True)
@@ -144,6 +188,7 @@ def _finish(ids: list[str], token: str, answer: Answer) -> Sequence[Payment]:
 
 
 def _succeed(payments: Sequence[Payment]) -> None:
+    ledger.post(ledger.success(payment) for payment in payments)
     won = _win_orders(payments)
     for payment in payments:
         shown = wire.payment(payment)

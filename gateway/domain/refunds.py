@@ -14,7 +14,7 @@ from gateway.core.errors import BadRequest, NotFound
 from gateway.core.ids import is_id, new_id
 from gateway.core.processor import Answer, Outcome, Return
 from gateway.core.validation import Amount, Body, Text
-from gateway.domain import events, wire, work
+from gateway.domain import events, ledger, wire, work
 from gateway.models import Payment, Refund
 
 DUPLICATE_REASON = "duplicate payment of a paid order"
@@ -51,6 +51,7 @@ def create(merchant_id: str, payment_id: str, amount: int, reason: str | None) -
         due_at=now + timedelta(milliseconds=config.current().bank_refund_delay_ms()),
     )
     add(refund)
+    ledger.post([ledger.refund_reserved(payment, refund)])
     events.emit(merchant_id, "refund.created", wire.payment(payment), refund=wire.refund(refund))
     ring("refunds")
     return refund
@@ -156,6 +157,8 @@ def _finish(ids: list[str], token: str, answer: Answer) -> None:
     )
     payments = _apply(refunds, processed, now)
     event = "refund.processed" if processed else "refund.failed"
+    entry = ledger.refund_paid if processed else ledger.refund_released
+    ledger.post(entry(payments[refund.payment_id], refund) for refund in refunds)
     for refund in refunds:
         payment = payments[refund.payment_id]
         events.emit(refund.merchant_id, event, wire.payment(payment), refund=wire.refund(refund))

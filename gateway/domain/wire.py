@@ -143,8 +143,20 @@ def test_merchant(merchant: Merchant, key: ApiKey) -> Json:
     return {"id": merchant.id, "email": merchant.email, "api_key": key.key, "seeded": True}
 
 
-def page(data: list[Json], total: int, limit: int, offset: int) -> Json:
-    return {"data": data, "total": total, "limit": limit, "offset": offset}
+def event(row: Event) -> Json:
+    """An event as the catch-up list shows it; `payload` is the exact text that endpoints get."""
+    assert row.sequence is not None
+    return {
+        "id": row.id,
+        "event": row.event,
+        "sequence": row.sequence,
+        "payload": event_body(row, row.sequence),
+        "created_at": iso(row.created_at),
+    }
+
+
+def balance(currency: str, accounts: dict[str, int]) -> Json:
+    return {"currency": currency, **accounts}
 
 
 def sample_payment() -> Json:

@@ -3,6 +3,7 @@
 from gateway.models.audit import AuditLine
 from gateway.models.base import Base
 from gateway.models.idempotency import IdempotencyKey
+from gateway.models.ledger import Balance, Transfer
 from gateway.models.merchants import ApiKey, Merchant, User
 from gateway.models.orders import Order
 from gateway.models.payments import Payment
@@ -14,6 +15,7 @@ __all__ = [
     "ApiKey",
     "Attempt",
     "AuditLine",
+    "Balance",
     "Base",
     "Delivery",
     "Endpoint",
@@ -24,6 +26,7 @@ __all__ = [
     "Order",
     "Payment",
     "Refund",
+    "Transfer",
     "User",
     "Worker",
 ]

@@ -9,6 +9,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from gateway.core.money import MAX_AMOUNT
 from gateway.models.base import UUID, Base, one_of, public_key
 
+STATUSES = ("created", "attempted", "paid")
+
 
 class Payable(NamedTuple):
     """The columns of an order that paying it looks at."""
@@ -26,7 +28,7 @@ class Order(Base):
     __tablename__ = "orders"
     __table_args__ = (
         CheckConstraint(f"amount BETWEEN 100 AND {MAX_AMOUNT}", "amount"),
-        CheckConstraint(one_of("status", "created", "attempted", "paid"), "status"),
+        CheckConstraint(one_of("status", *STATUSES), "status"),
         CheckConstraint("(status = 'paid') = (paid_payment_id IS NOT NULL)", "paid_once"),
         Index("ix_orders_merchant_id", "merchant_id", "created_at", "id"),
         {"postgresql_with": {"fillfactor": 80}},

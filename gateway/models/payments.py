@@ -9,6 +9,9 @@ from gateway.core.money import MAX_AMOUNT
 from gateway.models.base import UUID, Base, one_of, public_key
 from gateway.models.work import Work
 
+STATUSES = ("pending", "success", "failed")
+METHODS = ("upi", "card")
+
 
 class Payment(Work, Base):
     """pending -> success | failed. The bank knows it by its own id, stored before the first call.
@@ -20,8 +23,8 @@ class Payment(Work, Base):
     __tablename__ = "payments"
     __table_args__ = (
         CheckConstraint(f"amount BETWEEN 100 AND {MAX_AMOUNT}", "amount"),
-        CheckConstraint(one_of("status", "pending", "success", "failed"), "status"),
-        CheckConstraint(one_of("method", "upi", "card"), "method"),
+        CheckConstraint(one_of("status", *STATUSES), "status"),
+        CheckConstraint(one_of("method", *METHODS), "method"),
         CheckConstraint(
             "(method = 'upi' AND vpa IS NOT NULL AND card_last4 IS NULL)"
             " OR (method = 'card' AND vpa IS NULL AND card_last4 IS NOT NULL AND card_network IS NOT NULL)",

@@ -9,6 +9,8 @@ from gateway.core.money import MAX_AMOUNT
 from gateway.models.base import UUID, Base, one_of, public_key
 from gateway.models.work import Work
 
+STATUSES = ("pending", "processed", "failed")
+
 
 class Refund(Work, Base):
     """pending -> processed | failed. A failed one has given its reserved amount back."""
@@ -16,7 +18,7 @@ class Refund(Work, Base):
     __tablename__ = "refunds"
     __table_args__ = (
         CheckConstraint(f"amount BETWEEN 1 AND {MAX_AMOUNT}", "amount"),
-        CheckConstraint(one_of("status", "pending", "processed", "failed"), "status"),
+        CheckConstraint(one_of("status", *STATUSES), "status"),
         CheckConstraint("(status = 'processed') = (processed_at IS NOT NULL)", "processed"),
         CheckConstraint("due_at IS NULL OR status = 'pending'", "due"),
         Index("ix_refunds_payment_id", "payment_id"),
