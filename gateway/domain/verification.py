@@ -66,8 +66,8 @@ RULES = {
         WHERE o.status = 'paid' AND p.id IS NULL
     """,
     "an order with a successful payment is paid": """
-        SELECT o.id FROM orders o WHERE o.status <> 'paid'
-            AND EXISTS (SELECT 1 FROM payments p WHERE p.order_id = o.id AND p.status = 'success')
+        SELECT o.id FROM payments p JOIN orders o ON o.id = p.order_id
+        WHERE p.status = 'success' AND o.status <> 'paid'
     """,
     "an event has its place in the sequence, without a gap": """
         SELECT c.merchant_id AS id FROM event_counters c

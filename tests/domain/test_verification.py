@@ -69,8 +69,9 @@ def test_the_ledger_is_append_only(books: str, damage: str) -> None:
 def test_a_deed_is_posted_once(books: str) -> None:
     copy = (
         "INSERT INTO ledger_transfers (merchant_id, currency, kind, debit_account, credit_account, amount,"
-        " payment_id, refund_id, created_at) SELECT merchant_id, currency, kind, debit_account, credit_account,"
-        " amount, payment_id, refund_id, created_at FROM ledger_transfers WHERE kind = 'payment'"
+        " payment_id, refund_id, created_at) SELECT merchant_id, currency, kind, debit_account,"
+        " credit_account, amount, payment_id, refund_id, created_at"
+        " FROM ledger_transfers WHERE kind = 'payment'"
     )
     with pytest.raises(DBAPIError, match=r"(?i)unique"), db.engine().begin() as connection:
         connection.execute(text(copy))
