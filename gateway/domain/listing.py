@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, literal, select, tuple_
 
 from gateway.core import clock
 from gateway.core.db import session
@@ -82,8 +82,10 @@ def _is_behind(model: Any, own: ColumnElement[bool], after: str) -> ColumnElemen
     if place is None:
         raise BadRequest("after must be the id of a row of this list", field="after")
     # Spelt out rather than as a row value: bound times need their column's type.
-    at, id_ = place
-    behind: ColumnElement[bool] = (model.created_at < at) | ((model.created_at == at) & (model.id < id_))
+    # Compared as one row value, which is what lets the index begin at this very place.
+    behind: ColumnElement[bool] = tuple_(model.created_at, model.id) < tuple_(
+        literal(place[0], model.created_at.type), literal(place[1])
+    )
     return behind
 
 

@@ -30,6 +30,7 @@ class Order(Base):
         CheckConstraint(f"amount BETWEEN 100 AND {MAX_AMOUNT}", "amount"),
         CheckConstraint(one_of("status", *STATUSES), "status"),
         CheckConstraint("(status = 'paid') = (paid_payment_id IS NOT NULL)", "paid_once"),
+        Index("ix_orders_status", "status", "merchant_id", "created_at", "id"),
         Index("ix_orders_merchant_id", "merchant_id", "created_at", "id"),
         {"postgresql_with": {"fillfactor": 80}},
     )

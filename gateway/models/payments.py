@@ -37,7 +37,7 @@ class Payment(Work, Base):
         CheckConstraint("refunds_reserved = 0 OR status = 'success'", "refundable"),
         CheckConstraint("due_at IS NULL OR status = 'pending'", "due"),
         Index("ix_payments_order_id", "order_id"),
-        Index("ix_payments_status", "status"),
+        Index("ix_payments_status", "status", "merchant_id", "created_at", "id"),
         Index("ix_payments_merchant_id", "merchant_id", "created_at", "id"),
         Index(
             "ix_payments_due_at",

@@ -22,7 +22,7 @@ class Refund(Work, Base):
         CheckConstraint("(status = 'processed') = (processed_at IS NOT NULL)", "processed"),
         CheckConstraint("due_at IS NULL OR status = 'pending'", "due"),
         Index("ix_refunds_payment_id", "payment_id"),
-        Index("ix_refunds_status", "status"),
+        Index("ix_refunds_status", "status", "merchant_id", "created_at", "id"),
         Index("ix_refunds_merchant_id", "merchant_id", "created_at", "id"),
         Index(
             "ix_refunds_due_at",

@@ -103,7 +103,7 @@ class Delivery(Base):
         CheckConstraint("attempts >= 0", "attempts"),
         UniqueConstraint("event_id", "endpoint_id"),
         Index("ix_webhook_logs_merchant_id", "merchant_id", "created_at", "id"),
-        Index("ix_webhook_logs_status", "status"),
+        Index("ix_webhook_logs_status", "status", "merchant_id", "created_at", "id"),
         Index(
             "ix_webhook_logs_next_retry_at",
             "next_retry_at",

@@ -131,6 +131,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_orders")),
         postgresql_with={"fillfactor": 80},
     )
+    op.create_index("ix_orders_status", "orders", ["status", "merchant_id", "created_at", "id"], unique=False)
     op.create_index("ix_orders_merchant_id", "orders", ["merchant_id", "created_at", "id"], unique=False)
     op.create_table(
         "users",
@@ -232,7 +233,9 @@ def upgrade() -> None:
     )
     op.create_index("ix_payments_merchant_id", "payments", ["merchant_id", "created_at", "id"], unique=False)
     op.create_index("ix_payments_order_id", "payments", ["order_id"], unique=False)
-    op.create_index("ix_payments_status", "payments", ["status"], unique=False)
+    op.create_index(
+        "ix_payments_status", "payments", ["status", "merchant_id", "created_at", "id"], unique=False
+    )
     op.create_table(
         "webhook_logs",
         sa.Column("id", UUID, nullable=False),
@@ -274,7 +277,9 @@ def upgrade() -> None:
         postgresql_where=sa.text("status = 'pending'"),
         sqlite_where=sa.text("status = 'pending'"),
     )
-    op.create_index("ix_webhook_logs_status", "webhook_logs", ["status"], unique=False)
+    op.create_index(
+        "ix_webhook_logs_status", "webhook_logs", ["status", "merchant_id", "created_at", "id"], unique=False
+    )
     op.create_table(
         "delivery_attempts",
         sa.Column("id", UUID, nullable=False),
@@ -333,7 +338,9 @@ def upgrade() -> None:
     )
     op.create_index("ix_refunds_merchant_id", "refunds", ["merchant_id", "created_at", "id"], unique=False)
     op.create_index("ix_refunds_payment_id", "refunds", ["payment_id"], unique=False)
-    op.create_index("ix_refunds_status", "refunds", ["status"], unique=False)
+    op.create_index(
+        "ix_refunds_status", "refunds", ["status", "merchant_id", "created_at", "id"], unique=False
+    )
 
 
 def downgrade() -> None:
@@ -378,6 +385,7 @@ def downgrade() -> None:
     op.drop_table("webhook_endpoints")
     op.drop_index(op.f("ix_users_merchant_id"), table_name="users")
     op.drop_table("users")
+    op.drop_index("ix_orders_status", table_name="orders")
     op.drop_index("ix_orders_merchant_id", table_name="orders")
     op.drop_table("orders")
     op.drop_index(op.f("ix_api_keys_merchant_id"), table_name="api_keys")
