@@ -1,0 +1,181 @@
+"""A runner: claims what it has room for, goes outside, records, and stops gently."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+
+import pytest
+
+from gateway.core import clock
+from gateway.core.errors import Unavailable
+from gateway.jobs.runner import LOOK_EVERY_S, Job, Runner
+
+
+class Desk:
+    """A queue in memory: names wait, are called, and end up written down."""
+
+    def __init__(self, *waiting: str) -> None:
+        self.waiting = list(waiting)
+        self.written: list[str] = []
+        self.batches: list[list[str]] = []
+        self.asked_for: list[int] = []
+        self.due_at: datetime | None = None
+        self.call: Callable[[str], str] = lambda name: f"{name} done"
+        self.refuse: Callable[[list[str]], None] = lambda names: None
+
+    def claim(self, free: int, _under_way: Sequence[str]) -> list[str]:
+        self.asked_for.append(free)
+        taken, self.waiting = self.waiting[:free], self.waiting[free:]
+        return taken
+
+    def record(self, results: Sequence[tuple[str, str]]) -> None:
+        names = [name for name, _ in results]
+        self.refuse(names)
+        self.batches.append(names)
+        self.written += [answer for _, answer in results]
+
+    def runner(self, slots: int = 3) -> Runner:
+        return Runner(
+            Job("payments", slots, self.claim, lambda name: self.call(name), self.record, lambda: self.due_at)
+        )
+
+
+@pytest.fixture
+def running(config) -> Iterator[Callable[[Runner], Runner]]:
+    """Starts runners, and stops them at the end."""
+    started: list[Runner] = []
+
+    def start(runner: Runner) -> Runner:
+        started.append(runner)
+        runner.start()
+        return runner
+
+    yield start
+    for runner in started:
+        runner.stop()
+        runner.join(5)
+        assert not runner.is_alive()
+
+
+def eventually(is_so: Callable[[], bool], within_s: float = 5.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.005)
+
+
+def test_it_works_through_what_waits(running) -> None:
+    desk = Desk(*(f"n{number}" for number in range(20)))
+    running(desk.runner())
+    eventually(lambda: len(desk.written) == 20)
+    assert sorted(desk.written) == sorted(f"n{number} done" for number in range(20))
+
+
+def test_it_never_holds_more_than_it_has_hands(running) -> None:
+    desk, gate = Desk(*"abcdefgh"), threading.Event()
+    desk.call = lambda name: str(gate.wait(5))
+    runner = running(desk.runner(slots=3))
+    eventually(lambda: desk.asked_for.count(3) == 1 and len(desk.waiting) == 5)
+    runner.wake()
+    time.sleep(0.05)
+    assert len(desk.waiting) == 5
+    gate.set()
+    eventually(lambda: len(desk.written) == 8)
+    assert max(desk.asked_for) == 3
+
+
+def test_a_bell_wakes_it_at_once(running) -> None:
+    desk = Desk()
+    runner = running(desk.runner())
+    eventually(lambda: len(desk.asked_for) == 1)
+    desk.waiting.append("late")
+    runner.wake()
+    eventually(lambda: desk.written == ["late done"], within_s=LOOK_EVERY_S / 2)
+
+
+def test_without_a_bell_it_looks_every_second_or_when_the_next_is_due(config) -> None:
+    desk = Desk()
+    runner = desk.runner()
+    assert runner.step() == LOOK_EVERY_S
+    desk.due_at = clock.now() + timedelta(milliseconds=300)
+    assert 0.2 < runner.step() <= 0.3
+    desk.due_at = clock.now() + timedelta(hours=1)
+    assert runner.step() == LOOK_EVERY_S
+    desk.due_at = clock.now() - timedelta(hours=1)  # due, and held by somebody else
+    assert runner.step() == LOOK_EVERY_S
+
+
+def test_a_call_that_breaks_costs_only_itself(running, caplog) -> None:
+    desk = Desk("good", "bad", "fine")
+
+    def call(name: str) -> str:
+        if name == "bad":
+            raise ValueError("broken")
+        return name
+
+    desk.call = call
+    runner = running(desk.runner())
+    eventually(lambda: sorted(desk.written) == ["fine", "good"])
+    eventually(lambda: not runner._under_way)
+    assert "a call failed" in caplog.text
+
+
+def test_a_batch_that_cannot_be_written_is_written_one_by_one(running) -> None:
+    desk = Desk(*"abcdef")
+
+    def refuse(names: list[str]) -> None:
+        if "c" in names:
+            raise ValueError("c is odd")
+
+    desk.refuse = refuse
+    running(desk.runner(slots=6))
+    eventually(lambda: len(desk.written) == 5)
+    assert "c done" not in desk.written
+
+
+def test_results_are_kept_while_the_database_is_away(running) -> None:
+    desk, away = Desk("a", "b"), [True]
+
+    def refuse(_names: list[str]) -> None:
+        if away[0]:
+            raise Unavailable("away")
+
+    desk.refuse = refuse
+    runner = running(desk.runner())
+    eventually(lambda: len(runner._finished) == 2)
+    assert desk.written == []
+    away[0] = False
+    runner.wake()
+    eventually(lambda: sorted(desk.written) == ["a done", "b done"])
+
+
+def test_stopping_finishes_what_is_under_way_and_takes_nothing_new(config) -> None:
+    desk, gate = Desk("a", "b", "c"), threading.Event()
+    desk.call = lambda name: f"{name} {gate.wait(5)}"
+    runner = desk.runner(slots=2)
+    runner.start()
+    eventually(lambda: len(runner._under_way) == 2)
+    runner.stop()
+    time.sleep(0.05)
+    assert runner.is_alive()
+    gate.set()
+    runner.join(5)
+    assert not runner.is_alive()
+    assert sorted(desk.written) == ["a True", "b True"]
+    assert desk.waiting == ["c"]
+
+
+def test_stopping_does_not_wait_for_a_database_that_is_away(config) -> None:
+    desk = Desk("a")
+
+    def refuse(_names: list[str]) -> None:
+        raise Unavailable("away")
+
+    desk.refuse = refuse
+    runner = desk.runner()
+    runner.start()
+    eventually(lambda: len(runner._finished) == 1)
+    runner.stop()
+    runner.join(5)
+    assert not runner.is_alive()
