@@ -189,7 +189,8 @@ class _Reader:
         self.complaints: list[str] = []
 
     def text(self, name: str, default: str) -> str:
-        return self.environ.get(name, default).strip()
+        # An empty line in .env says nothing, like a missing one.
+        return self.environ.get(name, "").strip() or default
 
     def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
         value = self.text(name, "").lower() or default

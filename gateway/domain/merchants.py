@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from gateway.core import clock, crypto
 from gateway.core.config import SEEDED_PASSWORD, SEEDED_WEBHOOK_SECRET, Config
-from gateway.core.db import fetch_one, later, reading, session, transaction
+from gateway.core.db import Conflict, fetch_one, later, reading, session, transaction
 from gateway.core.errors import AuthenticationFailed, Unavailable
 from gateway.core.ids import new_id
 from gateway.core.statements import Statement, moment
@@ -103,38 +103,45 @@ def seeded() -> tuple[Merchant, ApiKey] | None:
 
 def seed(config: Config) -> bool:
     """Make the contract's test merchant where it is absent. Says whether it did."""
-    now = clock.now()
-    with transaction():
+    with reading():
         if session().get(Merchant, SEEDED_MERCHANT_ID) is not None:
             return False
-        email = config.test_merchant_email
-        session().add(
-            Merchant(id=SEEDED_MERCHANT_ID, name="Test Merchant", email=email, created_at=now, updated_at=now)
-        )
-        session().flush()
-        session().add_all(
-            [
-                User(
-                    id=str(uuid4()),
-                    merchant_id=SEEDED_MERCHANT_ID,
-                    email=email,
-                    password_hash=crypto.hash_password(SEEDED_PASSWORD),
-                    created_at=now,
-                    updated_at=now,
-                ),
-                new_api_key(SEEDED_MERCHANT_ID, config.test_api_key, config.test_api_secret, shown=True),
-                Endpoint(
-                    id=new_id("we"),
-                    merchant_id=SEEDED_MERCHANT_ID,
-                    url=config.test_webhook_url,
-                    is_default=True,
-                    secret_encrypted=crypto.encrypt(SEEDED_WEBHOOK_SECRET),
-                    created_at=now,
-                    updated_at=now,
-                ),
-            ]
-        )
+    try:
+        with transaction():
+            _make_test_merchant(config)
+    except Conflict:
+        return False  # another process, starting at the same moment, was first
     return True
+
+
+def _make_test_merchant(config: Config) -> None:
+    now, email = clock.now(), config.test_merchant_email
+    session().add(
+        Merchant(id=SEEDED_MERCHANT_ID, name="Test Merchant", email=email, created_at=now, updated_at=now)
+    )
+    session().flush()
+    session().add_all(
+        [
+            User(
+                id=str(uuid4()),
+                merchant_id=SEEDED_MERCHANT_ID,
+                email=email,
+                password_hash=crypto.hash_password(SEEDED_PASSWORD),
+                created_at=now,
+                updated_at=now,
+            ),
+            new_api_key(SEEDED_MERCHANT_ID, config.test_api_key, config.test_api_secret, shown=True),
+            Endpoint(
+                id=new_id("we"),
+                merchant_id=SEEDED_MERCHANT_ID,
+                url=config.test_webhook_url,
+                is_default=True,
+                secret_encrypted=crypto.encrypt(SEEDED_WEBHOOK_SECRET),
+                created_at=now,
+                updated_at=now,
+            ),
+        ]
+    )
 
 
 def new_api_key(merchant_id: str, key: str, secret: str, *, shown: bool) -> ApiKey:
