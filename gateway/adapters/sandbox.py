@@ -79,11 +79,10 @@ class SandboxBank:
 
 def _scenario(instrument: str) -> str | None:
     """The scenario that an instrument stands for, if it is one of those in the table above."""
-    if instrument.startswith("tok_"):
-        name = instrument.split("_")[1]
+    if "@" in instrument:
+        name = instrument.removesuffix("@sandbox")
     else:
-        name, _, handle = instrument.partition("@")
-        name = name if handle == "sandbox" else ""
+        name = instrument.partition("tok_")[2].partition("_")[0]
     return name if name in SCENARIOS else None
 
 

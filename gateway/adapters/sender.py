@@ -6,6 +6,7 @@ else between the check and the call. Five seconds bound the whole attempt: a
 slow resolver and an answer that drips in byte by byte included.
 """
 
+import http.client
 import ipaddress
 import socket
 import threading
@@ -25,6 +26,9 @@ TIMEOUT_S = 5.0
 MAX_KEPT_BYTES = 10_000
 _MAX_RECEIVERS = 256
 
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_IPV4_COMPATIBLE = ipaddress.IPv6Network("::/96")
+
 _local = threading.local()
 _resolver = ThreadPoolExecutor(16, thread_name_prefix="resolver")
 
@@ -34,16 +38,18 @@ class Blocked(Exception):
 
 
 class _Attempt:
-    """One post under way in this thread: until when, and over which connection."""
+    """One post under way in this thread: until when, and over which socket."""
 
     def __init__(self, timeout_s: float, allow_private: bool) -> None:
         self.deadline = time.monotonic() + timeout_s
         self.allow_private = allow_private
-        self.connection: HTTPConnection | None = None
+        self.sock: socket.socket | None = None
         self.is_reused = False
+        self.wants_fresh = False
         self.is_over = False
 
     def remaining_s(self) -> float:
+        """Raises TimeoutError when nothing remains."""
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError
@@ -89,6 +95,7 @@ class Sender:
         self._watchdog.watch(attempt)
         try:
             response = self._open(attempt, url, body, headers)
+            attempt.remaining_s()  # headers that the watchdog cut short read like whole ones
             kept = _keep(response)
         except (exceptions.ProtocolError, OSError):
             attempt.remaining_s()  # what the watchdog cut off is a timeout
@@ -110,6 +117,7 @@ class Sender:
             # A kept connection may be closed by the receiver at the very moment we use it.
             if not attempt.is_reused or attempt.remaining_s() <= 0:
                 raise
+            attempt.wants_fresh = True
             return open_once()
 
 
@@ -140,32 +148,49 @@ class _Watchdog:
                 time.sleep(min(left, 0.25))
                 continue
             self._attempts.popleft()
-            sock = None if attempt.is_over or attempt.connection is None else attempt.connection.sock
-            if sock is not None:
+            if attempt.sock is not None and not attempt.is_over:
                 try:
-                    sock.shutdown(socket.SHUT_RDWR)
+                    attempt.sock.shutdown(socket.SHUT_RDWR)
                 except OSError:
                     pass  # it ended by itself in the meantime
+
+
+class _FinalAnswer(http.client.HTTPResponse):
+    """Reads past every interim answer; http.client itself knows only 100."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        version, status, reason = super()._read_status()  # type: ignore[misc]
+        while 102 <= status < 200:
+            http.client.parse_headers(self.fp)
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+        return version, status, reason
 
 
 class _Vetted:
     """A connection that goes only where webhooks may go, within the time of its attempt."""
 
+    response_class: Any = _FinalAnswer
     has_sent = False
+    sock: socket.socket | None
+    port: int
+    _dns_host: str
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         attempt: _Attempt = _local.attempt
-        attempt.connection = self  # type: ignore[assignment]
-        attempt.is_reused, self.has_sent = self.has_sent, True
+        if attempt.wants_fresh and self.has_sent:
+            self.close()  # type: ignore[attr-defined]
+        attempt.is_reused = self.has_sent and self.sock is not None
         super().request(*args, **kwargs)  # type: ignore[misc]
+        # Kept here too: the connection forgets its socket when the answer is to end it.
+        attempt.sock, self.has_sent = self.sock, True
 
     def _new_conn(self) -> socket.socket:
         self.has_sent = False
         attempt: _Attempt = _local.attempt
         error: OSError | None = None
-        for address in _vetted_addresses(self._dns_host, attempt):  # type: ignore[attr-defined]
+        for address in _vetted_addresses(self._dns_host, attempt):
             try:
-                sock = socket.create_connection((address, self.port), attempt.remaining_s())  # type: ignore[attr-defined]
+                sock = socket.create_connection((address, self.port), attempt.remaining_s())
             except TimeoutError:
                 raise
             except OSError as refusal:
@@ -177,11 +202,11 @@ class _Vetted:
         raise error or OSError("the name has no address")
 
 
-class _Connection(_Vetted, HTTPConnection):
+class _Connection(_Vetted, HTTPConnection):  # type: ignore[misc]
     pass
 
 
-class _TlsConnection(_Vetted, HTTPSConnection):
+class _TlsConnection(_Vetted, HTTPSConnection):  # type: ignore[misc]
     pass
 
 
@@ -203,12 +228,21 @@ def _vetted_addresses(host: str, attempt: _Attempt) -> list[str]:
 
 
 def is_allowed(address: str, allow_private: bool) -> bool:
-    """Whether a webhook may go to this IP address."""
+    """Whether a webhook may go to this IP address, or to the IPv4 address hidden in it."""
     ip = ipaddress.ip_address(address.partition("%")[0])
-    ip = getattr(ip, "ipv4_mapped", None) or ip
+    hidden = _hidden_ipv4(ip) if isinstance(ip, ipaddress.IPv6Address) else None
+    if hidden is not None:
+        return is_allowed(str(hidden), allow_private)
     if ip.is_multicast or ip.is_unspecified or ip.is_link_local:
         return False
-    return allow_private or ip.is_global
+    return allow_private or (ip.is_global and not getattr(ip, "is_site_local", False))
+
+
+def _hidden_ipv4(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that a gateway on the way would make of it: mapped, compatible, 6to4, NAT64."""
+    if ip in _NAT64 or (ip in _IPV4_COMPATIBLE and int(ip) > 1):
+        return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+    return ip.ipv4_mapped or ip.sixtofour
 
 
 def _keep(response: Any) -> str:
@@ -231,10 +265,10 @@ def _seconds(retry_after: str | None) -> int | None:
 
 def _wording(error: Exception) -> str:
     """What went wrong, without addresses of objects or of our own network."""
-    if isinstance(error, (socket.gaierror, exceptions.NameResolutionError)):
-        return "The host name could not be resolved"
     reason = error.args[-1] if isinstance(error, exceptions.ProtocolError) and error.args else error
-    if isinstance(reason, ConnectionRefusedError) or isinstance(error, ConnectionRefusedError):
+    if isinstance(reason, (socket.gaierror, exceptions.NameResolutionError)):
+        return "The host name could not be resolved"
+    if isinstance(reason, ConnectionRefusedError):
         return "Connection refused"
     if isinstance(error, exceptions.SSLError):
         return "TLS: the certificate or handshake was not accepted"

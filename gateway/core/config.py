@@ -25,6 +25,9 @@ SEEDED_PASSWORD = "password"
 RETRY_INTERVALS_S = (0, 60, 300, 1800, 7200)
 TEST_RETRY_INTERVALS_S = (0, 5, 10, 15, 20)
 
+DATABASE_SCHEMES = ("sqlite:///", "postgresql://", "postgres://", "postgresql+psycopg2://")
+REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+
 FACES = frozenset({"api", "dashboard", "checkout"})
 
 T = TypeVar("T")
@@ -39,8 +42,9 @@ class Config:
     """The settings of one process. Times in seconds unless the name says ms."""
 
     env: str = "sandbox"
-    database_url: str = ""
-    redis_url: str | None = None
+    # These two may carry passwords.
+    database_url: str = field(default="", repr=False)
+    redis_url: str | None = field(default=None, repr=False)
     var_dir: Path = PROJECT_ROOT / "var"
     port: int = 8000
     public_url: str = "http://localhost:8000"
@@ -112,15 +116,18 @@ class Config:
         """
         read = _Reader(os.environ if environ is None else environ)
         production = read.choice("GATEWAY_ENV", "sandbox", ("sandbox", "production")) == "production"
-        test_mode = read.flag("TEST_MODE", False) and not production
+        asks_for_test_mode = read.flag("TEST_MODE", False)
+        test_mode = asks_for_test_mode and not production
         var_dir = Path(read.text("GATEWAY_VAR", str(PROJECT_ROOT / "var")))
-        database_url = sqlalchemy_url(read.text("DATABASE_URL", "") or f"sqlite:///{var_dir / 'gateway.db'}")
+        database_url = sqlalchemy_url(
+            read.address("DATABASE_URL", f"sqlite:///{var_dir / 'gateway.db'}", DATABASE_SCHEMES)
+        )
         port = read.integer("PORT", 8000, 1, 65535)
         public_url = read.url("PUBLIC_URL", f"http://localhost:{port}")
         config = cls(
             env="production" if production else "sandbox",
             database_url=database_url,
-            redis_url=read.text("REDIS_URL", "") or None,
+            redis_url=read.address("REDIS_URL", "", REDIS_SCHEMES) or None,
             var_dir=var_dir,
             port=port,
             public_url=public_url,
@@ -151,7 +158,9 @@ class Config:
             test_webhook_url=read.text("TEST_WEBHOOK_URL", "") or None,
         )
         if production:
-            read.complaints += _not_for_production(config, read.environ)
+            read.complaints += _not_for_production(config, read)
+            if asks_for_test_mode:
+                read.complaints.append("TEST_MODE: a switch of the sandbox, not of production")
         if read.complaints:
             raise ConfigError("\n".join(read.complaints))
         return config
@@ -165,7 +174,7 @@ def sqlalchemy_url(url: str) -> str:
     return url
 
 
-def _not_for_production(config: Config, environ: Mapping[str, str]) -> list[str]:
+def _not_for_production(config: Config, read: "_Reader") -> list[str]:
     complaints = []
     if config.secret_key == SANDBOX_SECRET_KEY or len(config.secret_key) < 32:
         complaints.append("SECRET_KEY: production needs one of its own, 32 characters or more")
@@ -175,10 +184,8 @@ def _not_for_production(config: Config, environ: Mapping[str, str]) -> list[str]
         complaints.append("DATABASE_URL and REDIS_URL: production runs on PostgreSQL and Redis")
     seeded = {SEEDED_API_KEY, SEEDED_API_SECRET, SEEDED_WEBHOOK_SECRET}
     names = ("TEST_API_KEY", "API_KEY", "TEST_API_SECRET", "API_SECRET")
-    complaints += [f"{name}: the sandbox's value is public" for name in names if environ.get(name) in seeded]
-    if environ.get("TEST_MODE", "").lower() in ("1", "true", "yes", "on"):
-        complaints.append("TEST_MODE: a switch of the sandbox, not of production")
-    return complaints
+    public = [name for name in names if read.text(name, "") in seeded]
+    return complaints + [f"{name}: the sandbox's value is public" for name in public]
 
 
 class _Reader:
@@ -225,10 +232,19 @@ class _Reader:
             self.complaints.append(f"{most_name}: {high} is less than {least_name} {low}")
         return low, high
 
+    def address(self, name: str, default: str, schemes: tuple[str, ...]) -> str:
+        value = self.text(name, default)
+        if value and not value.startswith(schemes):
+            # The value is not repeated: it may hold a password.
+            self.complaints.append(f"{name}: begins with none of {', '.join(schemes)}")
+            return default
+        return value
+
     def url(self, name: str, default: str) -> str:
         value = (self.text(name, "") or default).rstrip("/")
         if not value.startswith(("http://", "https://")):
             self.complaints.append(f"{name}: {value!r} is no http address")
+            return default
         return value
 
     def faces(self, name: str) -> frozenset[str]:

@@ -55,6 +55,17 @@ class Conflict(Exception):
         self.table = table
 
 
+class StatementFailed(Exception):
+    """The database refused a statement for what it says: a bug of ours. Values are left out."""
+
+    def __init__(self, cause: BaseException) -> None:
+        diag = getattr(cause, "diag", None)
+        if diag is None:
+            super().__init__(f"{type(cause).__name__}: {cause}")
+        else:
+            super().__init__(f"{type(cause).__name__} on {diag.table_name}, {diag.constraint_name}")
+
+
 class _Connection(psycopg2.extensions.connection):
     """psycopg2's connection, remembering which statements it has prepared."""
 
@@ -224,6 +235,10 @@ class _Unit:
         try:
             if self._session is not None:
                 self._session.close()
+        except exc.DBAPIError:
+            # The connection died, and with it what there was to roll back.
+            assert self._session is not None
+            self._session.invalidate()
         finally:
             if self._holds_writer:
                 _sqlite_writer.release()
@@ -320,20 +335,24 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (exc.DBAPIError, exc.TimeoutError, psycopg2.Error, sqlite3.Error) as error:
-        cause = getattr(error, "orig", None) or error
-        if isinstance(cause, psycopg2.errors.UniqueViolation):
-            raise Conflict(cause.diag.table_name or "") from error
-        if isinstance(cause, sqlite3.IntegrityError) and "UNIQUE" in str(cause):
-            raise Conflict(str(cause).split(": ")[1].split(".")[0]) from error
-        if isinstance(cause, psycopg2.errors.LockNotAvailable) or "locked" in str(cause):
-            raise Busy("The database is busy, please try again", retry_after=1) from error
-        if isinstance(cause, (psycopg2.OperationalError, psycopg2.InterfaceError)):
-            # One lost connection is rarely alone: the next request opens fresh ones.
-            engine().dispose()
-        elif not isinstance(cause, (sqlite3.OperationalError, exc.TimeoutError)):
-            raise
-        log.error("database: %s", type(cause).__name__)
-        raise Unavailable("The database is not available, please try again", retry_after=1) from error
+        # `from None`: the drivers' texts quote the values of the row.
+        raise _in_our_words(getattr(error, "orig", None) or error) from None
+
+
+def _in_our_words(cause: BaseException) -> Exception:
+    if isinstance(cause, psycopg2.errors.UniqueViolation):
+        return Conflict(cause.diag.table_name or "")
+    if isinstance(cause, sqlite3.IntegrityError) and "UNIQUE" in str(cause):
+        return Conflict(str(cause).split(": ")[1].split(".")[0])
+    if isinstance(cause, psycopg2.errors.LockNotAvailable) or "database is locked" in str(cause):
+        return Busy("The database is busy, please try again", retry_after=1)
+    if isinstance(cause, (psycopg2.OperationalError, psycopg2.InterfaceError)):
+        # One lost connection is rarely alone: the next request opens fresh ones.
+        engine().dispose()
+    elif not isinstance(cause, (sqlite3.OperationalError, exc.TimeoutError)):
+        return StatementFailed(cause)
+    log.error("database: %s", type(cause).__name__)
+    return Unavailable("The database is not available, please try again", retry_after=1)
 
 
 def _sqlite_pragmas(connection: Any, _record: Any) -> None:

@@ -51,36 +51,43 @@ class Ringer(threading.Thread):
 
     def __init__(self, config: Config) -> None:
         super().__init__(name="ringer", daemon=True)
-        self._hueys = {name: open_queue(config, name, _PRODUCER_TIMEOUT_S) for name in QUEUES}
-        self._bells = {name: _register_bell(huey, _nothing) for name, huey in self._hueys.items()}
+        self._config = config
+        self._bells: dict[str, tuple[Huey, Callable[[], Any]]] = {}
         self._wanted: set[str] = set()
         self._wake = threading.Event()
-        self._stop = threading.Event()
+        self._end = threading.Event()
 
     def ring(self, name: str) -> None:
         self._wanted.add(name)
         self._wake.set()
 
-    def stop(self) -> None:
-        self._stop.set()
+    def end(self) -> None:
+        self._end.set()
         self._wake.set()
 
     def run(self) -> None:
-        while not self._stop.is_set():
+        while not self._end.is_set():
             self._wake.wait()
             self._wake.clear()
             for name in [name for name in QUEUES if name in self._wanted]:
                 self._wanted.discard(name)
                 self._knock(name)
-            self._stop.wait(_COALESCE_S)
+            self._end.wait(_COALESCE_S)
 
     def _knock(self, name: str) -> None:
         try:
-            if self._hueys[name].pending_count() < _ENOUGH_BELLS:
-                self._bells[name]()
+            huey, bell = self._bell(name)
+            if huey.pending_count() < _ENOUGH_BELLS:
+                bell()
         except Exception as error:  # any queue trouble: the sweeper finds the row
             log.warning("queue %s cannot be rung: %s", name, type(error).__name__)
-            self._stop.wait(_REST_S)
+            self._end.wait(_REST_S)
+
+    def _bell(self, name: str) -> tuple[Huey, Callable[[], Any]]:
+        if name not in self._bells:
+            huey = open_queue(self._config, name, _PRODUCER_TIMEOUT_S)
+            self._bells[name] = (huey, _register_bell(huey, _nothing))
+        return self._bells[name]
 
 
 _config: Config | None = None
@@ -98,7 +105,7 @@ def connect(config: Config) -> None:
 def disconnect() -> None:
     global _ringer
     if _ringer is not None:
-        _ringer.stop()
+        _ringer.end()
     _ringer = None
 
 

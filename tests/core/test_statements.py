@@ -1,0 +1,65 @@
+"""SQL with `:names`, read once for both engines."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from gateway.core import statements
+from gateway.core.statements import Statement
+from gateway.models import Base
+
+
+def prepared(statement: Statement) -> str:
+    """What PostgreSQL is told to prepare, without the label in front."""
+    prefix = f"PREPARE {statement.label} AS "
+    assert statement.prepare.startswith(prefix)
+    return statement.prepare.removeprefix(prefix)
+
+
+@pytest.mark.parametrize(
+    ("sql", "names", "text"),
+    [
+        ("SELECT 1", [], "SELECT 1"),
+        ("SELECT :a", ["a"], "SELECT $1"),
+        ("SELECT :a, :b, :a", ["a", "b"], "SELECT $1, $2, $1"),
+        ("SELECT :a, :ab, :abc", ["a", "ab", "abc"], "SELECT $1, $2, $3"),
+        ("SELECT :id2, :id_3x, :id", ["id2", "id_3x", "id"], "SELECT $1, $2, $3"),
+        ("SELECT x::text, :a::bigint, ':A'", ["a"], "SELECT x::text, $1::bigint, ':A'"),
+        ("SELECT :a::uuid[], '10:30'::time", ["a"], "SELECT $1::uuid[], '10:30'::time"),
+        ("VALUES (:a,:b)", ["a", "b"], "VALUES ($1,$2)"),
+        ("SELECT :n11, :n1", ["n11", "n1"], "SELECT $1, $2"),
+    ],
+)
+def test_names_become_numbers_and_casts_stay(sql: str, names: list[str], text: str) -> None:
+    statement = Statement(sql)
+    assert statement.sql == sql
+    assert statement.names == names
+    assert prepared(statement) == text
+
+
+def test_more_than_nine_names_are_numbered_apart() -> None:
+    statement = Statement(", ".join(f":n{at}" for at in range(1, 13)))
+    assert prepared(statement) == ", ".join(f"${at}" for at in range(1, 13))
+
+
+def test_each_statement_has_a_label_of_its_own() -> None:
+    one, other = Statement("SELECT 1"), Statement("SELECT 1")
+    assert one.label != other.label
+    assert one.execute == f"EXECUTE {one.label}"
+
+
+def test_an_insert_names_every_column_but_those_the_database_numbers() -> None:
+    events = Base.metadata.tables["events"]
+    insert = statements.insert_into(events)
+    assert set(insert.names) == set(events.columns.keys()) - {"position"}
+    columns = ", ".join(insert.names)
+    assert insert.sql == f"INSERT INTO events ({columns}) VALUES (:{columns.replace(', ', ', :')})"
+
+
+def test_a_raw_moment_is_aware_and_in_utc_from_either_engine() -> None:
+    wanted = datetime(2026, 1, 15, 10, 31, 0, 7, tzinfo=UTC)
+    india = timezone(timedelta(hours=5, minutes=30))
+    for raw in ("2026-01-15 10:31:00.000007", wanted, wanted.astimezone(india)):
+        read = statements.moment(raw)
+        assert read == wanted
+        assert read.utcoffset() == timedelta()
