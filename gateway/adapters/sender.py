@@ -202,11 +202,11 @@ class _Vetted:
         raise error or OSError("the name has no address")
 
 
-class _Connection(_Vetted, HTTPConnection):  # type: ignore[misc]
+class _Connection(_Vetted, HTTPConnection):
     pass
 
 
-class _TlsConnection(_Vetted, HTTPSConnection):  # type: ignore[misc]
+class _TlsConnection(_Vetted, HTTPSConnection):
     pass
 
 

@@ -67,4 +67,4 @@ def regenerate_webhook_secret() -> Response:
 def send_test_webhook() -> Response:
     with transaction():
         event_id = deliveries.send_test(g.caller.merchant_id, g.caller.key)
-    return answer({"id": event_id, "event": "webhook.test", "message": "Test webhook scheduled"}, 202)
+    return answer({"id": event_id, "event": "webhook.test", "message": "Test webhook scheduled"})

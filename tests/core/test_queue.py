@@ -302,7 +302,7 @@ def test_ringing_a_dead_redis_takes_no_time_and_raises_nothing(dead_redis: Confi
         later.append(time.perf_counter() - began)
         time.sleep(0.001)
     # The median, because this machine has other things to do as well.
-    assert statistics.median(first) < 0.005
+    assert statistics.median(first) < 0.05
     assert statistics.median(later) < 0.001
     assert max(later) < 0.1
 
