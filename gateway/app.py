@@ -12,7 +12,6 @@ from gateway.domain import merchants
 from gateway.web import requests
 
 MAX_BODY_BYTES = 128 * 1024
-_WEB_THREADS = 8
 
 
 def create_app(config: Config) -> Flask:
@@ -34,7 +33,7 @@ def connect(config: Config) -> None:
     logging.getLogger("huey").setLevel(logging.CRITICAL)
     settings.use(config)
     crypto.configure(config)
-    db.connect(config, pool_size=_WEB_THREADS)
+    db.connect(config, pool_size=config.web_threads)
     queue.connect(config)
 
 

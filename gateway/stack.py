@@ -27,16 +27,20 @@ TEST_SWITCHES = ("TEST_MODE", "WEBHOOK_RETRY_INTERVALS_TEST")
 
 
 def complete_environ(environ: Mapping[str, str], shop_port: int) -> dict[str, str]:
-    """The environment of the children: what was said, and what `up` says where nothing was."""
+    """The environment of the children: what was said, and what `up` says where nothing was.
+
+    An empty variable says nothing, as everywhere else in the settings.
+    """
+    said = {name: value for name, value in environ.items() if value}
     completed = {
         "HOST": "127.0.0.1",
-        "TEST_WEBHOOK_URL": f"{nearby_url(shop_port, environ.get('HOST', ''))}/webhook",
-        **environ,
+        "TEST_WEBHOOK_URL": f"{nearby_url(shop_port, said.get('HOST', ''))}/webhook",
+        **said,
         # The interpreter that runs this has everything already; the children need not look again.
         "GATEWAY_BOOTSTRAP": "off",
     }
-    unsaid = [name for name in TEST_SWITCHES if name not in environ]
-    if unsaid and environ.get("GATEWAY_ENV", "").strip().lower() in ("", "sandbox"):
+    unsaid = [name for name in TEST_SWITCHES if name not in said]
+    if unsaid and said.get("GATEWAY_ENV", "").strip().lower() in ("", "sandbox"):
         completed.update(dict.fromkeys(unsaid, "true"))
         click.echo(f"Switched on, as you did not say: {', '.join(unsaid)}", err=True)
     return completed
@@ -59,11 +63,11 @@ def granian(config: Config, environ: Mapping[str, str]) -> list[str]:
     options = {
         "--interface": "wsgi",
         "--http": "1",
-        "--host": environ.get("HOST", "0.0.0.0"),
+        "--host": environ.get("HOST") or "0.0.0.0",
         "--port": str(config.port),
         # SQLite has one writer: more processes would only wait for each other.
-        "--workers": "1" if config.is_embedded else environ.get("WEB_WORKERS", "2"),
-        "--blocking-threads": environ.get("WEB_THREADS", "8"),
+        "--workers": "1" if config.is_embedded else str(config.web_workers),
+        "--blocking-threads": str(config.web_threads),
         # The workers share this out as the connections they accept, idle ones included.
         "--backlog": "2048",
         "--http1-header-read-timeout": "10000",

@@ -47,6 +47,8 @@ class Config:
     redis_url: str | None = field(default=None, repr=False)
     var_dir: Path = PROJECT_ROOT / "var"
     port: int = 8000
+    web_workers: int = 2
+    web_threads: int = 8
     public_url: str = "http://localhost:8000"
     checkout_url: str = "http://localhost:8000"
     faces: frozenset[str] = FACES
@@ -130,6 +132,8 @@ class Config:
             redis_url=read.address("REDIS_URL", "", REDIS_SCHEMES) or None,
             var_dir=var_dir,
             port=port,
+            web_workers=read.integer("WEB_WORKERS", 2, 1, 64),
+            web_threads=read.integer("WEB_THREADS", 8, 1, 64),
             public_url=public_url,
             checkout_url=read.url("CHECKOUT_URL", public_url),
             faces=read.faces("GATEWAY_FACES"),

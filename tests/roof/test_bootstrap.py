@@ -222,7 +222,7 @@ def test_a_half_made_venv_is_made_anew_even_by_the_python_inside_it(installed: H
 
 
 def test_a_venv_made_by_hand_is_kept_and_filled(house: House) -> None:
-    subprocess.check_call([BASE_PYTHON, "-m", "venv", house.venv])
+    subprocess.check_call([house.python, "-m", "venv", "--without-pip", house.venv])
     kept = house.venv / "kept"
     kept.touch()
     assert house.start("up").told["found"] == ["red"]

@@ -59,7 +59,8 @@ STAND_INS = {
                 time.sleep(2)
             start_response("200 OK", [("Content-Type", "application/json")])
             told = {"pid": os.getpid(), "parent": os.getppid(), "environ": dict(os.environ)}
-            told["webhook_url"] = config.read_text() if config.exists() else os.environ.get("TEST_WEBHOOK_URL")
+            seeded = os.environ.get("TEST_WEBHOOK_URL")
+            told["webhook_url"] = config.read_text() if config.exists() else seeded
             told["worker"] = "stopped" if "WORKER_DIES" in os.environ else "running"
             return [json.dumps(told).encode()]
     """,
@@ -130,7 +131,7 @@ class House:
 
     def run(self, *arguments: str, **environ: str) -> tuple[int, str]:
         process = self.begin(*arguments, **environ)
-        said, _ = process.communicate(timeout=60)
+        said, _ = process.communicate(timeout=120)
         return process.returncode, said
 
 
@@ -172,7 +173,7 @@ def ask(url: str) -> dict[str, Any]:
 
 def read_until(process: "subprocess.Popen[str]", words: str) -> str:
     assert process.stdout is not None
-    watchdog = threading.Timer(30, process.kill)
+    watchdog = threading.Timer(60, process.kill)
     watchdog.start()
     said = ""
     for line in process.stdout:
@@ -184,7 +185,7 @@ def read_until(process: "subprocess.Popen[str]", words: str) -> str:
 
 
 def wait_until(is_reached: Callable[[], bool]) -> None:
-    ends_at = time.monotonic() + 20
+    ends_at = time.monotonic() + 30
     while not is_reached():
         assert time.monotonic() < ends_at, "it never came"
         time.sleep(0.05)
@@ -219,7 +220,7 @@ def test_up_says_where_everything_is_and_stops_at_ctrl_c(house: House) -> None:
     ):
         assert words in stack.said.split("is open")[1]
     stack.process.send_signal(signal.SIGINT)
-    assert stack.process.wait(timeout=20) == 0
+    assert stack.process.wait(timeout=30) == 0
     assert not any(is_alive(pid) for pid in (web["pid"], web["parent"], shop["pid"], worker["pid"]))
 
 
@@ -233,7 +234,7 @@ def test_up_tells_shop_and_gateway_of_each_other(house: House) -> None:
 
 
 def test_up_switches_test_mode_on_and_says_so(house: House) -> None:
-    stack = Stack(house)
+    stack = Stack(house, TEST_MODE="")
     assert "TEST_MODE, WEBHOOK_RETRY_INTERVALS_TEST" in stack.said
     switched = stack.web()["environ"]
     assert (switched["TEST_MODE"], switched["WEBHOOK_RETRY_INTERVALS_TEST"]) == ("true", "true")
@@ -323,7 +324,7 @@ def test_up_check_turns_a_used_databases_webhooks_to_its_shop_and_back(house: Ho
 def test_up_check_keeps_its_table_apart_from_what_the_children_say(house: House) -> None:
     house.stderr = subprocess.PIPE
     process = house.begin("up", "--check", CHECK_PASSES="yes")
-    table, said = process.communicate(timeout=60)
+    table, said = process.communicate(timeout=120)
     assert "checked" in table
     assert "worker | " in said
     assert " | " not in table
@@ -387,7 +388,7 @@ def test_web_lets_a_running_request_finish(house: House) -> None:
         time.sleep(0.5)
         web.terminate()
         assert running.result()["parent"] == web.pid
-    assert web.wait(timeout=10) == 0
+    assert web.wait(timeout=30) == 0
 
 
 def is_open(port: int) -> bool:
