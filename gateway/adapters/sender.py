@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import urllib3
@@ -31,6 +31,8 @@ _IPV4_COMPATIBLE = ipaddress.IPv6Network("::/96")
 
 _local = threading.local()
 _resolver = ThreadPoolExecutor(16, thread_name_prefix="resolver")
+_lookups: dict[str, Future[list[Any]]] = {}
+_lookups_lock = threading.Lock()
 
 
 class Blocked(Exception):
@@ -219,12 +221,23 @@ class _TlsPool(HTTPSConnectionPool):
 
 
 def _vetted_addresses(host: str, attempt: _Attempt) -> list[str]:
-    answers = _resolver.submit(socket.getaddrinfo, host, None, 0, socket.SOCK_STREAM)
-    found = list(dict.fromkeys(str(answer[4][0]) for answer in answers.result(attempt.remaining_s())))
+    answers = _look_up(host).result(attempt.remaining_s())
+    found = list(dict.fromkeys(str(answer[4][0]) for answer in answers))
     allowed = [address for address in found if is_allowed(address, attempt.allow_private)]
     if not allowed:
         raise Blocked("Webhooks may not be sent to this address")
     return allowed
+
+
+def _look_up(host: str) -> Future[list[Any]]:
+    """Who asks for a name that is being looked up waits for that answer: one hanging name holds one thread."""
+    with _lookups_lock:
+        under_way = _lookups.get(host)
+        if under_way is None:
+            under_way = _resolver.submit(socket.getaddrinfo, host, None, 0, socket.SOCK_STREAM)
+            _lookups[host] = under_way
+            under_way.add_done_callback(lambda _: _lookups.pop(host, None))
+        return under_way
 
 
 def is_allowed(address: str, allow_private: bool) -> bool:

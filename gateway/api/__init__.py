@@ -23,11 +23,13 @@ def authenticate() -> None:
 
 def init_app(app: Flask) -> None:
     from gateway.api import balance, errors, events, health, orders, payments, refunds, sandbox, webhooks
+    from gateway.api.openapi import openapi
 
     assert all((balance, events, orders, payments, refunds, sandbox, webhooks))
     errors.init_app(app)
     if "api" in app.config["GATEWAY"].faces:
         app.register_blueprint(api)
+        app.register_blueprint(openapi)
     if app.config["GATEWAY"].faces & {"api", "checkout"}:
         app.register_blueprint(open_api)
     app.register_blueprint(health.health)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import wraps
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, g
 
 from gateway.web import ratelimit
 
@@ -26,6 +26,7 @@ def public(blueprint: Blueprint, method: str, rule: str) -> Callable[[View], Vie
     def register(view: View) -> View:
         @wraps(view)
         def wrapper(**path: str) -> Response:
+            g.answers_any_page = True
             ratelimit.count_request()
             return view(**path)
 
@@ -39,10 +40,12 @@ def public(blueprint: Blueprint, method: str, rule: str) -> Callable[[View], Vie
 
 
 def allow(response: Response) -> Response:
-    """Let any page read this answer; for open routes, refusals included."""
-    response.headers.update(_HEADERS)
+    """Let any page read this answer if its route is public, refusals included."""
+    if "answers_any_page" in g:
+        response.headers.update(_HEADERS)
     return response
 
 
 def _preflight(**_path: str) -> Response:
+    g.answers_any_page = True
     return Response(status=204, headers=_PREFLIGHT)

@@ -15,8 +15,6 @@ prepared statement and no transaction. So a payment costs the database two
 messages, while the verbs read as if each write stood alone.
 """
 
-import logging
-import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -25,7 +23,6 @@ from typing import Any
 from uuid import UUID
 
 import psycopg2
-import psycopg2.errors
 import psycopg2.extensions
 from sqlalchemy import Engine, create_engine, event, exc
 from sqlalchemy.orm import DeclarativeBase, Session
@@ -33,9 +30,10 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from gateway.core import queue, statements
 from gateway.core.config import Config
 from gateway.core.errors import Busy, Unavailable
+from gateway.core.failures import Conflict as Conflict
+from gateway.core.failures import StatementFailed as StatementFailed
+from gateway.core.failures import translated
 from gateway.core.statements import Statement, Values
-
-log = logging.getLogger(__name__)
 
 LOCK_TIMEOUT_MS = 2000
 _SQLITE_BUSY_TIMEOUT_MS = 15_000
@@ -45,25 +43,6 @@ _engine: Engine | None = None
 _local = threading.local()
 # SQLite's own busy waiting is unfair (p99 of 750 ms at 32 threads); queueing here is not.
 _sqlite_writer = threading.Lock()
-
-
-class Conflict(Exception):
-    """A unique constraint of `table` refused the commit: somebody else was first."""
-
-    def __init__(self, table: str) -> None:
-        super().__init__(table)
-        self.table = table
-
-
-class StatementFailed(Exception):
-    """The database refused a statement for what it says: a bug of ours. Values are left out."""
-
-    def __init__(self, cause: BaseException) -> None:
-        diag = getattr(cause, "diag", None)
-        if diag is None:
-            super().__init__(f"{type(cause).__name__}: {cause}")
-        else:
-            super().__init__(f"{type(cause).__name__} on {diag.table_name}, {diag.constraint_name}")
 
 
 class _Connection(psycopg2.extensions.connection):
@@ -122,6 +101,11 @@ def disconnect() -> None:
     if _engine is not None:
         _engine.dispose()
     _engine = None
+
+
+def _drop_connections() -> None:
+    """One lost connection is rarely alone: the next request opens fresh ones."""
+    engine().dispose()
 
 
 def engine() -> Engine:
@@ -273,7 +257,7 @@ def _run(unit: _Unit) -> Iterator[None]:
     assert getattr(_local, "unit", None) is None, "units of work do not nest"
     _local.unit = unit
     try:
-        with _translated():
+        with translated(_drop_connections):
             yield
             unit.commit()
     finally:
@@ -286,7 +270,7 @@ def _run(unit: _Unit) -> Iterator[None]:
 @contextmanager
 def _raw_connection() -> Iterator[Any]:
     """The driver's own connection, outside any transaction (autocommit)."""
-    with _translated():
+    with translated(_drop_connections):
         pooled = engine().raw_connection()
         connection: Any = pooled.driver_connection
         try:
@@ -329,34 +313,9 @@ def _insert_call(row: DeclarativeBase) -> tuple[Statement, Values]:
     return statement, values
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Turn the drivers' errors into the two that callers can do something about."""
-    try:
-        yield
-    except (exc.DBAPIError, exc.TimeoutError, psycopg2.Error, sqlite3.Error) as error:
-        # `from None`: the drivers' texts quote the values of the row.
-        raise _in_our_words(getattr(error, "orig", None) or error) from None
-
-
-def _in_our_words(cause: BaseException) -> Exception:
-    if isinstance(cause, psycopg2.errors.UniqueViolation):
-        return Conflict(cause.diag.table_name or "")
-    if isinstance(cause, sqlite3.IntegrityError) and "UNIQUE" in str(cause):
-        return Conflict(str(cause).split(": ")[1].split(".")[0])
-    if isinstance(cause, psycopg2.errors.LockNotAvailable) or "database is locked" in str(cause):
-        return Busy("The database is busy, please try again", retry_after=1)
-    if isinstance(cause, (psycopg2.OperationalError, psycopg2.InterfaceError)):
-        # One lost connection is rarely alone: the next request opens fresh ones.
-        engine().dispose()
-    elif not isinstance(cause, (sqlite3.OperationalError, exc.TimeoutError)):
-        return StatementFailed(cause)
-    log.error("database: %s", type(cause).__name__)
-    return Unavailable("The database is not available, please try again", retry_after=1)
-
-
 def _sqlite_pragmas(connection: Any, _record: Any) -> None:
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    # recursive_triggers: REPLACE, too, asks the triggers that keep the ledger.
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -95,7 +95,7 @@ class RateLimited(Refusal):
 
 
 class Unavailable(Refusal):
-    """The database is away or busy: nothing was done, asking again is safe."""
+    """The database is away or busy; sent again with the same Idempotency-Key, nothing is done twice."""
 
     code = "SERVER_ERROR"
     status = 503

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, func, literal, select, tuple_
 from gateway.core import clock
 from gateway.core.db import session
 from gateway.core.errors import BadRequest
+from gateway.core.ids import is_uuid
 from gateway.models import Delivery, Order, Payment, Refund
 
 Row = TypeVar("Row", Order, Payment, Refund, Delivery)
@@ -78,10 +79,12 @@ def _filters(model: Any, wanted: Wanted) -> list[ColumnElement[bool]]:
 
 
 def _is_behind(model: Any, own: ColumnElement[bool], after: str) -> ColumnElement[bool]:
-    place = session().execute(select(model.created_at, model.id).where(model.id == after, own)).first()
+    # PostgreSQL compares a uuid with nothing that does not look like one.
+    is_possible = model is not Delivery or is_uuid(after)
+    found = select(model.created_at, model.id).where(model.id == after, own)
+    place = session().execute(found).first() if is_possible else None
     if place is None:
         raise BadRequest("after must be the id of a row of this list", field="after")
-    # Spelt out rather than as a row value: bound times need their column's type.
     # Compared as one row value, which is what lets the index begin at this very place.
     behind: ColumnElement[bool] = tuple_(model.created_at, model.id) < tuple_(
         literal(place[0], model.created_at.type), literal(place[1])

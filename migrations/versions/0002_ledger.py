@@ -75,7 +75,7 @@ def upgrade() -> None:
             f" $$ BEGIN RAISE EXCEPTION '{REFUSE}'; END $$"
         )
         op.execute(
-            "CREATE TRIGGER ledger_transfers_append_only BEFORE UPDATE OR DELETE ON ledger_transfers"
+            "CREATE TRIGGER ledger_transfers_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_transfers"
             " FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse()"
         )
 

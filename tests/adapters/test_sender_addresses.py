@@ -215,6 +215,35 @@ def test_a_resolver_that_hangs_is_a_timeout(monkeypatch: pytest.MonkeyPatch) -> 
     assert 0.35 < took < 1.0
 
 
+def test_one_receiver_whose_name_server_hangs_does_not_stop_the_others(
+    receive: Receive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many lookups hang as one endpoint may have attempts under way (PER_ENDPOINT)."""
+    over, look_up = threading.Event(), socket.getaddrinfo
+
+    def getaddrinfo(host: str, *arguments: Any, **more: Any) -> list[Any]:
+        if host == "hung.example":
+            over.wait(5)
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return look_up("127.0.0.1" if host == "good.example" else host, *arguments, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    sender, receiver = Sender(allow_private=True, timeout_s=0.5), receive()
+    waiting = [
+        threading.Thread(target=sender.post, args=("http://hung.example/", b"{}", {})) for _ in range(16)
+    ]
+    for thread in waiting:
+        thread.start()
+    time.sleep(0.05)
+    receipts = [
+        sender.post(f"http://{host}:{receiver.port}/", b"{}", {}) for host in ("good.example", "127.0.0.1")
+    ]
+    over.set()
+    for thread in waiting:
+        thread.join(5)
+    assert [receipt.outcome for receipt in receipts] == ["success", "success"]
+
+
 def test_a_receiver_that_does_not_even_take_the_connection_is_a_timeout() -> None:
     """Its backlog is full, so the kernel drops our SYN, as a firewall would."""
     with socket.socket() as listener:

@@ -173,3 +173,12 @@ def test_an_event_without_its_place_is_not_shown_yet(merchant: Person, rows, off
     assert merchant.get(f"/events/{waiting}").status_code == 404
     office.deliver()
     assert merchant.get(f"/events/{waiting}").status_code == 200
+
+
+def test_the_webhook_log_pages_by_place_too(merchant: Person, office: Office) -> None:
+    merchant.put("/webhooks/config", {"webhook_url": "http://127.0.0.1:9/"})
+    merchant.pay()
+    office.deliver()
+    first, second = ids(merchant.get("/webhooks"))
+    assert ids(merchant.get(f"/webhooks?after={first}")) == [second]
+    assert merchant.get("/webhooks?after=x").json["error"]["field"] == "after"

@@ -247,7 +247,7 @@ def test_the_checkout_may_pay_and_look_without_credentials(merchant: Person, vis
 def test_only_the_public_routes_answer_browsers_of_other_origins(merchant: Person, visitor) -> None:
     preflight = visitor.options("/api/v1/payments/public")
     assert (preflight.status_code, preflight.headers["Access-Control-Allow-Origin"]) == (204, "*")
-    for path in ("/api/v1/payments", "/api/v1/orders", "/health"):
+    for path in ("/api/v1/payments", "/api/v1/orders", "/health", "/api/v1/test/merchant"):
         assert "Access-Control-Allow-Origin" not in visitor.options(path).headers
         assert "Access-Control-Allow-Origin" not in merchant.client.get(path).headers
 

@@ -1,5 +1,6 @@
 """Settings: the contract's names and defaults, and nonsense refused aloud."""
 
+import base64
 import json
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from gateway.core.config import (
     sqlalchemy_url,
 )
 
-FERNET_KEY = Fernet.generate_key().decode()
+# Made from a word, so that every test process names its tests alike.
+FERNET_KEY = base64.urlsafe_b64encode(b"thirty-two bytes, no more nor less"[:32]).decode()
 PRODUCTION = {
     "GATEWAY_ENV": "production",
     "SECRET_KEY": "x" * 32,

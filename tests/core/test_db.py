@@ -70,7 +70,7 @@ def only_on_postgres() -> None:
 
 def only_on_sqlite() -> None:
     if not db.is_sqlite():
-        pytest.skip("PostgreSQL keeps moments as moments")
+        pytest.skip("PostgreSQL keeps moments as moments, and locks rows")
 
 
 # What is gathered, and in which order it is sent
@@ -104,6 +104,13 @@ def test_the_session_writes_first_and_what_was_put_off_follows(config: Config) -
         add(line("added"))
     assert fetch_one(READ, merchant_id=ONE) == (70,)
     assert fetch_one(READ, merchant_id=OTHER) == (2,)
+
+
+def test_the_session_writes_first_also_when_it_is_used_last(config: Config) -> None:
+    with transaction():
+        later(TIMES, merchant_id=ONE, by=10)
+        session().add(counter(7))
+    assert fetch_one(READ, merchant_id=ONE) == (70,)
 
 
 def vars_of(row: AuditLine) -> dict[str, Any]:
@@ -542,6 +549,23 @@ def test_readers_do_not_wait_for_a_writer(config: Config) -> None:
     assert fetch_one(READ, merchant_id=ONE) == (2,)
 
 
+def test_nobody_writes_between_what_a_writer_saw_and_what_it_writes(config: Config) -> None:
+    """On SQLite a plain BEGIN fails to write when another process wrote after its first read."""
+    only_on_sqlite()
+    write(counter(1))
+    stranger = sqlite3.connect(
+        config.database_url.removeprefix("sqlite:///"), isolation_level=None, timeout=0
+    )
+    with transaction():
+        row = session().get(EventCounter, ONE)
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            stranger.execute("UPDATE event_counters SET last_sequence = 99")
+        row.last_sequence += 1
+    stranger.execute("UPDATE event_counters SET last_sequence = last_sequence * 10")
+    stranger.close()
+    assert fetch_one(READ, merchant_id=ONE) == (20,)
+
+
 def test_a_writer_does_not_wait_for_readers(config: Config) -> None:
     write(counter(1))
     with reading():
@@ -759,7 +783,9 @@ def somebody_holding_the_row(config: Config) -> Iterator[None]:
         finally:
             stranger.close()
     else:
-        engine = create_engine(config.database_url)
+        # The stranger lets go in the end, so that a gateway that waits for ever fails and does not hang.
+        patience = {"options": "-c idle_in_transaction_session_timeout=6000"}
+        engine = create_engine(config.database_url, connect_args=patience)
         with engine.connect() as connection:
             connection.execute(text("UPDATE event_counters SET last_sequence = 99"))
             yield
@@ -869,10 +895,25 @@ def test_an_error_of_a_statement_does_not_tell_its_values(config: Config) -> Non
     for wrong in (
         lambda: fetch_one(Statement("SELECT nothing FROM merchants WHERE name = :name"), name=UNMISTAKABLE),
         lambda: session_execute("SELECT nothing FROM merchants WHERE name = :name", name=UNMISTAKABLE),
+        lambda: engine_execute("SELECT nothing FROM merchants WHERE name = :name", name=UNMISTAKABLE),
     ):
         with pytest.raises(Exception) as raised:
             wrong()
         assert UNMISTAKABLE not in told(raised.value)
+
+
+def engine_execute(sql: str, **values: Any) -> None:
+    with db.engine().connect() as connection:
+        connection.execute(text(sql), values)
+
+
+def test_a_statement_that_makes_no_sense_is_not_taken_for_a_database_that_is_away(config: Config) -> None:
+    """Else a worker would wait for ever, patiently, for a table that nobody will make."""
+    for sql in ("SELECT nothing FROM merchants", "SELECT 1 FROM nowhere", "SELEKT 1"):
+        for wrong in (lambda sql=sql: fetch_one(Statement(sql)), lambda sql=sql: session_execute(sql)):
+            with pytest.raises(Exception) as raised:
+                wrong()
+            assert not isinstance(raised.value, Unavailable), sql
 
 
 def session_execute(sql: str, **values: Any) -> None:
@@ -880,13 +921,14 @@ def session_execute(sql: str, **values: Any) -> None:
         session().execute(text(sql), values)
 
 
-def test_a_value_that_says_locked_is_not_taken_for_a_lock(config: Config) -> None:
+@pytest.mark.parametrize("words", ["the door is locked", "database is locked"])
+def test_a_value_that_says_locked_is_not_taken_for_a_lock(config: Config, words: str) -> None:
     order = Order(
         id="order_0123456789abcdef",
         merchant_id=SEEDED,
         amount=1,
         currency="INR",
-        receipt="the door is locked",
+        receipt=words,
         created_at=NOW,
         updated_at=NOW,
     )

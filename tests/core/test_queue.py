@@ -198,6 +198,12 @@ def test_a_ring_wakes_the_consumer(
     assert statistics.median(took) < 0.3
 
 
+def test_an_embedded_consumer_is_never_asleep_for_long(tmp_path: Path, name: str) -> None:
+    """SqliteHuey has to be polled, and its own default lets a bell wait for ten seconds."""
+    consumer = queue.consumer(Config(database_url="sqlite://", var_dir=tmp_path), name, lambda: None)
+    assert consumer.max_delay <= 0.25
+
+
 def test_the_last_of_many_rings_is_heard_after_it_was_rung(
     config: Config, name: str, start: Callable[[Callable[[], None]], Consumer]
 ) -> None:
