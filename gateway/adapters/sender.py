@@ -29,6 +29,9 @@ _MAX_RECEIVERS = 256
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _IPV4_COMPATIBLE = ipaddress.IPv6Network("::/96")
 
+# Where clouds tell a machine its own secrets, apart from the link-local addresses.
+_METADATA = {ipaddress.ip_address("100.100.100.200"), ipaddress.ip_address("fd00:ec2::254")}
+
 _local = threading.local()
 _resolver = ThreadPoolExecutor(16, thread_name_prefix="resolver")
 _lookups: dict[str, Future[list[Any]]] = {}
@@ -230,7 +233,7 @@ def _vetted_addresses(host: str, attempt: _Attempt) -> list[str]:
 
 
 def _look_up(host: str) -> Future[list[Any]]:
-    """Who asks for a name that is being looked up waits for that answer: one hanging name holds one thread."""
+    """Ask for a name once at a time; others who want it wait too, so a hanging name holds one thread."""
     with _lookups_lock:
         under_way = _lookups.get(host)
         if under_way is None:
@@ -246,7 +249,7 @@ def is_allowed(address: str, allow_private: bool) -> bool:
     hidden = _hidden_ipv4(ip) if isinstance(ip, ipaddress.IPv6Address) else None
     if hidden is not None:
         return is_allowed(str(hidden), allow_private)
-    if ip.is_multicast or ip.is_unspecified or ip.is_link_local:
+    if ip.is_multicast or ip.is_unspecified or ip.is_link_local or ip in _METADATA:
         return False
     return allow_private or (ip.is_global and not getattr(ip, "is_site_local", False))
 

@@ -201,6 +201,8 @@ class _Unit:
         return self._session
 
     def commit(self) -> None:
+        if not self.writes:
+            return  # what was only to be looked at is rolled back
         calls = [_insert_call(row) if isinstance(row, DeclarativeBase) else row for row in self.rows]
         for (statement, key), change in sorted(self.tallies.items(), key=lambda tallied: tallied[0][1]):
             calls.append((statement, dict(key) | {"change": change}))

@@ -33,6 +33,7 @@ class StatementFailed(Exception):
             super().__init__(f"{type(cause).__name__} on {diag.table_name}, {diag.constraint_name}")
 
 
+_LOCKS = (psycopg2.errors.LockNotAvailable, psycopg2.errors.DeadlockDetected)
 _AWAY = (psycopg2.OperationalError, psycopg2.InterfaceError, sqlite3.OperationalError, exc.TimeoutError)
 
 
@@ -43,8 +44,8 @@ def translated(on_lost_connection: Callable[[], None]) -> Iterator[None]:
         yield
     except (exc.DBAPIError, exc.TimeoutError, psycopg2.Error, sqlite3.Error) as error:
         cause = getattr(error, "orig", None) or error
-        is_lock = isinstance(cause, psycopg2.errors.LockNotAvailable)
-        if isinstance(cause, (psycopg2.OperationalError, psycopg2.InterfaceError)) and not is_lock:
+        lost = isinstance(cause, (psycopg2.OperationalError, psycopg2.InterfaceError))
+        if lost and not isinstance(cause, _LOCKS):
             on_lost_connection()
         raise _in_our_words(cause) from None
 
@@ -54,7 +55,7 @@ def _in_our_words(cause: BaseException) -> Exception:
         return Conflict(cause.diag.table_name or "")
     if isinstance(cause, sqlite3.IntegrityError) and "UNIQUE" in str(cause):
         return Conflict(str(cause).split(": ")[1].split(".")[0])
-    if isinstance(cause, psycopg2.errors.LockNotAvailable) or _is_locked(cause):
+    if isinstance(cause, _LOCKS) or _is_locked(cause):
         return Busy("The database is busy, please try again", retry_after=1)
     if not isinstance(cause, _AWAY) or _is_nonsense(cause):
         return StatementFailed(cause)
