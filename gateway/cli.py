@@ -167,7 +167,8 @@ def test(arguments: Sequence[str]) -> None:
     # Whoever names tests, processes or a debugger knows better; only a plain run is split in two.
     own_ways = ("-n", "-p", "--numprocesses", "--dist", "--pdb", "--trace")
     is_plain = all(word.startswith("-") and not word.startswith(own_ways) for word in arguments)
-    command = [sys.executable, "-m", "pytest", *(["-n", "2"] if is_plain else []), *arguments]
+    split = ["-n", "2", "--dist", "loadgroup"] if is_plain else []
+    command = [sys.executable, "-m", "pytest", *split, *arguments]
     sys.exit(subprocess.call(command, cwd=PROJECT_ROOT, env=environ))
 
 

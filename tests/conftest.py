@@ -37,6 +37,16 @@ RIVAL_ID = "11111111-2222-4333-8444-555555555555"
 PEOPLE = ("merchants", "users", "api_keys", "webhook_endpoints")
 
 
+CROWDED = ("races", "faults", "test_compose.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole gateways and crowds of processes take turns: two at once would ask too much of one server."""
+    for item in items:
+        if any(word in item.path.parts for word in CROWDED):
+            item.add_marker(pytest.mark.xdist_group("crowded"))
+
+
 @pytest.fixture(scope="session", params=["sqlite", "postgres"])
 def engine_settings(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, worker_name: str

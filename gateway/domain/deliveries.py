@@ -41,7 +41,7 @@ _FINISH_DELIVERY = Statement(
 )
 _DISABLE = Statement(
     "UPDATE webhook_endpoints SET is_enabled = false, disabled_reason = 'The receiver answered 410 Gone',"
-    " updated_at = :now WHERE id = :id"
+    " updated_at = :now WHERE id = :id AND url = :url"
 )
 
 
@@ -184,7 +184,8 @@ def record(results: Sequence[tuple[Claim, Receipt]]) -> None:
             next_retry_at=next_retry_at,
         )
         if receipt.response_code == GONE:
-            later(_DISABLE, id=claim.endpoint_id, now=clock.now())
+            # The address that said so, and no other that was saved in the meantime.
+            later(_DISABLE, id=claim.endpoint_id, url=claim.url, now=clock.now())
 
 
 def _verdict(attempts: int, receipt: Receipt) -> tuple[str, datetime | None]:

@@ -1,6 +1,6 @@
 """Every request has an id, every answer carries it."""
 
-from flask import Flask, Response, g
+from flask import Flask, Response, g, request
 
 from gateway.core.ids import new_id
 
@@ -9,6 +9,11 @@ def init_app(app: Flask) -> None:
     @app.before_request
     def name_request() -> None:
         g.request_id = new_id("req")
+
+    @app.before_request
+    def hear_it_out() -> None:
+        """Read the body, whatever comes of it: an answer over half a request ends the connection."""
+        request.get_data()
 
     @app.after_request
     def show_request_id(response: Response) -> Response:
