@@ -103,7 +103,9 @@ def connect(config: Config) -> None:
 
 
 def disconnect() -> None:
-    global _ringer
+    """Ring nobody from now on."""
+    global _config, _ringer
+    _config = None
     if _ringer is not None:
         _ringer.end()
     _ringer = None

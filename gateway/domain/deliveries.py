@@ -81,6 +81,7 @@ def claim(limit: int, busy: Mapping[str, int], per_endpoint: int) -> list[Claim]
     room, started = Counter(busy), []
     for delivery, endpoint in _due(limit, full):
         if not endpoints.is_usable(endpoint):
+            later(_CLOSE_INTERRUPTED, delivery_id=delivery.id)
             later(_FAIL_UNSENT, id=delivery.id)
         elif room[endpoint.id] < per_endpoint:
             room[endpoint.id] += 1

@@ -4,6 +4,7 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from gateway.core import clock, crypto, signing
 from gateway.core.db import session
@@ -17,21 +18,34 @@ MAX_URL_LENGTH = 2048
 
 def default(merchant_id: str) -> Endpoint:
     """The endpoint of the merchant's configuration, made with a new secret where it is missing."""
-    endpoint = session().scalar(
+    return _find_default(merchant_id) or _make_default(merchant_id)
+
+
+def _find_default(merchant_id: str) -> Endpoint | None:
+    return session().scalar(
         select(Endpoint).where(Endpoint.merchant_id == merchant_id, Endpoint.is_default).with_for_update()
     )
-    if endpoint is None:
-        now = clock.now()
-        endpoint = Endpoint(
-            id=new_id("we"),
-            merchant_id=merchant_id,
-            is_default=True,
-            secret_encrypted=crypto.encrypt(signing.new_secret()),
-            created_at=now,
-            updated_at=now,
-        )
-        session().add(endpoint)
-    return endpoint
+
+
+def _make_default(merchant_id: str) -> Endpoint:
+    now = clock.now()
+    endpoint = Endpoint(
+        id=new_id("we"),
+        merchant_id=merchant_id,
+        is_default=True,
+        secret_encrypted=crypto.encrypt(signing.new_secret()),
+        created_at=now,
+        updated_at=now,
+    )
+    try:
+        with session().begin_nested():
+            session().add(endpoint)
+        return endpoint
+    except IntegrityError:
+        # Somebody else made it at the same moment; there is one default, says the index.
+        made = _find_default(merchant_id)
+        assert made is not None
+        return made
 
 
 def is_usable(endpoint: Endpoint) -> bool:

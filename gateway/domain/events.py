@@ -10,7 +10,7 @@ from datetime import timedelta
 from itertools import count, groupby
 from uuid import uuid4
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, text
 
 from gateway.core import clock, config
 from gateway.core.db import add, later, ring, session
@@ -18,10 +18,15 @@ from gateway.core.errors import NotFound
 from gateway.core.ids import is_id, new_id
 from gateway.core.statements import Statement
 from gateway.domain import endpoints, wire
-from gateway.models import Delivery, Endpoint, Event, EventCounter
+from gateway.models import Delivery, Endpoint, Event
 
 FAN_OUT_BATCH = 500
 
+_ADVANCE = text(
+    "INSERT INTO event_counters (merchant_id, last_sequence) VALUES (:merchant_id, :by)"
+    " ON CONFLICT (merchant_id) DO UPDATE SET last_sequence = event_counters.last_sequence + :by"
+    " RETURNING last_sequence"
+)
 _NUMBER_EVENT = Statement("UPDATE events SET sequence = :sequence WHERE position = :position")
 
 
@@ -110,16 +115,8 @@ def _number(events: Sequence[Event]) -> dict[int, int]:
 
 
 def _advance_counter(merchant_id: str, by: int) -> int:
-    last: int | None = session().scalar(
-        update(EventCounter)
-        .where(EventCounter.merchant_id == merchant_id)
-        .values(last_sequence=EventCounter.last_sequence + by)
-        .returning(EventCounter.last_sequence)
-    )
-    if last is not None:
-        return last
-    session().execute(insert(EventCounter).values(merchant_id=merchant_id, last_sequence=by))
-    return by
+    last: int = session().scalars(_ADVANCE, {"merchant_id": merchant_id, "by": by}).one()
+    return last
 
 
 def _usable_endpoints(merchant_ids: Collection[str]) -> dict[str, list[Endpoint]]:

@@ -154,13 +154,15 @@ def settle(results: Sequence[tuple[Claim, Answer]]) -> None:
     A success wins its order, once: a second one is refunded by the gateway
     itself, unless REPEAT_PAYMENTS allows it.
     """
-    for (answer, token), ids in work.by_answer(results).items():
-        payments = _finish(ids, token, answer)
-        if answer.outcome is Outcome.SUCCESS:
-            _succeed(payments)
-        else:
-            for payment in payments:
-                events.emit(payment.merchant_id, "payment.failed", wire.payment(payment))
+    answered = [
+        payment
+        for (answer, token), ids in work.by_answer(results).items()
+        for payment in _finish(ids, token, answer)
+    ]
+    _succeed([payment for payment in answered if payment.status == "success"])
+    for payment in answered:
+        if payment.status == "failed":
+            events.emit(payment.merchant_id, "payment.failed", wire.payment(payment))
     work.ask_again(Payment, results)
 
 

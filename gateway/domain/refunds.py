@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated
 
 from pydantic import Field
-from sqlalchemy import func, select, update
+from sqlalchemy import ScalarSelect, func, select, update
 
 from gateway.core import clock, config
 from gateway.core.db import add, reading, ring, session
@@ -129,22 +129,32 @@ def _asked(refund: Refund, payment: Payment) -> Return:
 
 def settle(results: Sequence[tuple[Claim, Answer]]) -> None:
     """Write down what the processor answered; an answer whose lease was lost is dropped."""
-    for (answer, token), ids in work.by_answer(results).items():
-        _finish(ids, token, answer)
+    answered = [
+        refund
+        for (answer, token), ids in work.by_answer(results).items()
+        for refund in _finish(ids, token, answer)
+    ]
+    payments = _apply(answered)
+    for refund in answered:
+        payment = payments[refund.payment_id]
+        processed = refund.status == "processed"
+        entry = ledger.refund_paid if processed else ledger.refund_released
+        ledger.post([entry(payment, refund)])
+        event = "refund.processed" if processed else "refund.failed"
+        events.emit(refund.merchant_id, event, wire.payment(payment), refund=wire.refund(refund))
     work.ask_again(Refund, results)
 
 
-def _finish(ids: list[str], token: str, answer: Answer) -> None:
-    now = clock.now()
+def _finish(ids: list[str], token: str, answer: Answer) -> Sequence[Refund]:
     processed = answer.outcome is Outcome.SUCCESS
-    refunds = (
+    return (
         session()
         .scalars(
             update(Refund)
             .where(Refund.id.in_(ids), Refund.lease_token == token, Refund.status == "pending")
             .values(
                 status="processed" if processed else "failed",
-                processed_at=now if processed else None,
+                processed_at=clock.now() if processed else None,
                 error_description=answer.description,
                 due_at=None,
                 lease_until=None,
@@ -155,35 +165,38 @@ def _finish(ids: list[str], token: str, answer: Answer) -> None:
         )
         .all()
     )
-    payments = _apply(refunds, processed, now)
-    event = "refund.processed" if processed else "refund.failed"
-    entry = ledger.refund_paid if processed else ledger.refund_released
-    ledger.post(entry(payments[refund.payment_id], refund) for refund in refunds)
-    for refund in refunds:
-        payment = payments[refund.payment_id]
-        events.emit(refund.merchant_id, event, wire.payment(payment), refund=wire.refund(refund))
 
 
-def _apply(refunds: Sequence[Refund], processed: bool, now: datetime) -> dict[str, Payment]:
-    """Count what was returned, or give free what was not; payments are locked in the order of their ids."""
+def _apply(refunds: Sequence[Refund]) -> dict[str, Payment]:
+    """Count what was returned and give free what was not.
+
+    All payments at once and locked in the order of their ids, so that two
+    workers cannot wait for each other.
+    """
     if not refunds:
         return {}
     ids = sorted({refund.payment_id for refund in refunds})
     session().execute(select(Payment.id).where(Payment.id.in_(ids)).order_by(Payment.id).with_for_update())
-    total = (
-        select(func.sum(Refund.amount))
-        .where(Refund.payment_id == Payment.id, Refund.id.in_([refund.id for refund in refunds]))
-        .scalar_subquery()
-    )
-    change = (
-        {"amount_refunded": Payment.amount_refunded + total}
-        if processed
-        else {"refunds_reserved": Payment.refunds_reserved - total}
-    )
+
+    def total(status: str) -> ScalarSelect[int]:
+        return (
+            select(func.coalesce(func.sum(Refund.amount), 0))
+            .where(
+                Refund.payment_id == Payment.id,
+                Refund.status == status,
+                Refund.id.in_([refund.id for refund in refunds]),
+            )
+            .scalar_subquery()
+        )
+
     changed = session().scalars(
         update(Payment)
         .where(Payment.id.in_(ids))
-        .values(**change, updated_at=now)
+        .values(
+            amount_refunded=Payment.amount_refunded + total("processed"),
+            refunds_reserved=Payment.refunds_reserved - total("failed"),
+            updated_at=clock.now(),
+        )
         .returning(Payment)
         .execution_options(synchronize_session=False, populate_existing=True)
     )

@@ -8,6 +8,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, MappedAsDataclass, mapped_column
 from sqlalchemy.sql.expression import ColumnElement
+from sqlalchemy.sql.visitors import InternalTraversal
 from sqlalchemy.types import TypeDecorator
 
 from gateway.core.statements import SQLITE_TIME, moment
@@ -44,7 +45,9 @@ class UtcTime(TypeDecorator[datetime]):
 class seconds_from_now(ColumnElement[datetime]):
     """The database's own clock, some seconds ahead: leases are measured by one clock only."""
 
-    inherit_cache = False
+    # The seconds are part of the compiled text, so they are part of its cache key.
+    inherit_cache = True
+    _traverse_internals = [("seconds", InternalTraversal.dp_plain_obj)]
     type = UtcTime()
 
     def __init__(self, seconds: int = 0) -> None:

@@ -45,12 +45,14 @@ def test_two_hundred_at_once_with_one_key_make_one_payment(merchant: Merchant, l
     assert (late.status, late.data, late.headers["Idempotent-Replayed"]) == (201, taken[0].data, "true")
 
 
-@pytest.mark.parametrize(("count", "within_s"), [(10, 2), (200, 4)])
+@pytest.mark.parametrize(
+    ("count", "threads"), [(10, 8), (200, 8), (200, 1)], ids=["a few", "many", "a queue"]
+)
 def test_a_delay_of_one_second_is_a_second_for_each_of_them(
-    merchant: Merchant, count: int, within_s: float
+    merchant: Merchant, count: int, threads: int
 ) -> None:
     orders = iter(merchant.orders(count))
-    payments = in_parallel(lambda: merchant.pay(next(orders)), count)
+    payments = in_parallel(lambda: merchant.pay(next(orders)), count, threads)
     assert {payment["status"] for payment in payments} == {"pending"}
     wait_until(lambda: merchant.count("payments", "status = 'success'") == count, 10, "all payments settled")
     taken_s = [
@@ -58,6 +60,7 @@ def test_a_delay_of_one_second_is_a_second_for_each_of_them(
         for row in merchant.rows("payments")
     ]
     assert min(taken_s) >= 1
-    assert max(taken_s) < within_s
+    # One that the worker overlooks waits for the next sweep, a second later.
+    assert max(taken_s) < 1.8
     assert {merchant.get(f"/payments/{payment['id']}")["status"] for payment in payments[:10]} == {"success"}
     assert merchant.count("orders", "status = 'paid'") == count
