@@ -86,6 +86,7 @@ class Runner(threading.Thread):
         free = self.job.slots - len(self._under_way)
         if self._stopping or free <= 0:
             return LOOK_EVERY_S
+        looked_at = clock.now()
         claims = self.job.claim(free, list(self._under_way.values()))
         for claim in claims:
             self._under_way[id(claim)] = claim
@@ -93,7 +94,7 @@ class Runner(threading.Thread):
         if claims:
             return 0.0
         with reading():
-            return _wait_s(self.job.next_due())
+            return _wait_s(self.job.next_due(), looked_at)
 
     def _call(self, claim: Any) -> None:
         try:
@@ -139,9 +140,9 @@ class Runner(threading.Thread):
             log.exception("queue %s: one result could not be written", self.job.queue)
 
 
-def _wait_s(due_at: datetime | None) -> float:
-    if due_at is None:
+def _wait_s(due_at: datetime | None, looked_at: datetime) -> float:
+    """How long nothing can be due: not at all for a row that fell due after we looked."""
+    # Due when we looked and yet not claimed: its endpoint is busy, or another worker is at it.
+    if due_at is None or due_at <= looked_at:
         return LOOK_EVERY_S
-    until_due_s = (due_at - clock.now()).total_seconds()
-    # Already due and yet not claimable: its endpoint is busy, or another worker is at it.
-    return LOOK_EVERY_S if until_due_s <= 0 else min(until_due_s, LOOK_EVERY_S)
+    return min(max((due_at - clock.now()).total_seconds(), 0.0), LOOK_EVERY_S)

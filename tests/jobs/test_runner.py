@@ -106,6 +106,18 @@ def test_without_a_bell_it_looks_every_second_or_when_the_next_is_due(config) ->
     assert runner.step() == LOOK_EVERY_S
 
 
+def test_a_row_that_falls_due_while_it_looks_does_not_wait_a_second(config) -> None:
+    desk = Desk()
+    claim = desk.claim
+
+    def slow_claim(free: int, under_way: Sequence[str]) -> list[str]:
+        desk.due_at = clock.now()
+        return claim(free, under_way)
+
+    desk.claim = slow_claim  # type: ignore[method-assign]
+    assert desk.runner().step() == 0.0
+
+
 def test_a_call_that_breaks_costs_only_itself(running, caplog) -> None:
     desk = Desk("good", "bad", "fine")
 
