@@ -61,6 +61,6 @@ def test_a_delay_of_one_second_is_a_second_for_each_of_them(
     ]
     assert min(taken_s) >= 1
     # One that the worker overlooks waits for the next sweep, a second later.
-    assert max(taken_s) < 1.95
+    assert max(taken_s) < 1.8
     assert {merchant.get(f"/payments/{payment['id']}")["status"] for payment in payments[:10]} == {"success"}
     assert merchant.count("orders", "status = 'paid'") == count
