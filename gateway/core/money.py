@@ -43,6 +43,13 @@ def display(amount: int, currency: str = DEFAULT_CURRENCY) -> str:
     return f"{'-' if amount < 0 else ''}{symbol}{digits}{tail}"
 
 
+def decimal(amount: int, currency: str = DEFAULT_CURRENCY) -> str:
+    """`123456.50`: for other programs that want major units as text."""
+    exponent = EXPONENTS[currency]
+    whole, fraction = divmod(amount, 10**exponent)
+    return f"{whole}.{fraction:0{exponent}d}" if exponent else str(whole)
+
+
 def _indian(whole: int) -> str:
     head, tail = divmod(whole, 1000)
     if head == 0:

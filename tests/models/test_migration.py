@@ -119,7 +119,11 @@ def schema_of_sqlite(connection: Connection) -> dict[str, list[str]]:
             " AND name NOT LIKE 'alembic%'"
         )
     )
-    return {name: sorted(line.strip().rstrip(",") for line in sql.splitlines()) for name, sql in found}
+    # A table that was rebuilt under its old name has that name in quotes.
+    plain = {name: sql.replace(f'TABLE "{name}"', f"TABLE {name}") for name, sql in found}
+    return {
+        name: sorted(line.strip().rstrip(",") for line in sql.splitlines()) for name, sql in plain.items()
+    }
 
 
 def schema_of_postgres(connection: Connection) -> set[tuple[Any, ...]]:
