@@ -22,13 +22,17 @@ from gateway.core.validation import Amount, Body, Text, first_complaint
 
 VPA = re.compile(r"[a-zA-Z0-9._-]+@[a-zA-Z0-9]+")
 MAX_VPA_LENGTH = 255
+# The same for a browser, whose `pattern` wants the dash in a class escaped.
+VPA_PATTERN = VPA.pattern.replace("_-]", r"_\-]")
 
-_NETWORKS = (
-    ("visa", re.compile(r"4")),
-    ("mastercard", re.compile(r"5[1-5]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720")),
-    ("amex", re.compile(r"3[47]")),
-    ("rupay", re.compile(r"60|65|8[1-9]")),
+# By the first digits; a browser reads the same patterns.
+NETWORK_PATTERNS = (
+    ("visa", r"4"),
+    ("mastercard", r"5[1-5]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720"),
+    ("amex", r"3[47]"),
+    ("rupay", r"60|65|8[1-9]"),
 )
+_NETWORKS = tuple((name, re.compile(pattern)) for name, pattern in NETWORK_PATTERNS)
 
 
 def _vpa(text: str) -> str:
