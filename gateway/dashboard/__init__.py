@@ -15,9 +15,9 @@ def protect(response: Response) -> Response:
 
 
 def init_app(app: Flask) -> None:
-    from gateway.dashboard import home, problems, signing_in, soon
+    from gateway.dashboard import home, old_paths, problems, signing_in, soon
 
-    assert all((home, problems, signing_in, soon))
+    assert all((home, old_paths, problems, signing_in, soon))
     if "dashboard" in app.config["GATEWAY"].faces:
         signing_in.init_app(app)
         app.register_blueprint(dashboard)
