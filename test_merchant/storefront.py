@@ -19,7 +19,7 @@ storefront = Blueprint("storefront", __name__)
 
 @storefront.get("/")
 def show_shelf() -> ResponseReturnValue:
-    return _page("shelf.html", shelf=SHELF, buy_key=_new_key())
+    return _page("shelf.html", shelf=SHELF)
 
 
 @storefront.get("/items/<item_id>")
