@@ -65,7 +65,7 @@ def parse(text: str, currency: str = DEFAULT_CURRENCY, field: str = "amount") ->
                         currency, or is more than anybody may pay; names `field`
     """
     exponent = EXPONENTS[currency]
-    example = decimal(125_050, currency)
+    example = decimal(499 * 10**exponent, currency)
     typed = text.strip()
     if not typed:
         raise BadRequest(f"Enter an amount, such as {example}", field=field)

@@ -15,9 +15,19 @@ def protect(response: Response) -> Response:
 
 
 def init_app(app: Flask) -> None:
-    from gateway.dashboard import home, problems, signing_in, soon
+    from gateway.dashboard import (  # fmt: skip
+        home,
+        orders,
+        payments,
+        problems,
+        refunds,
+        signing_in,
+        soon,
+        transactions,
+    )
 
     assert all((home, problems, signing_in, soon))
+    assert all((orders, payments, refunds, transactions))
     if "dashboard" in app.config["GATEWAY"].faces:
         signing_in.init_app(app)
         app.register_blueprint(dashboard)
