@@ -15,8 +15,9 @@ def protect(response: Response) -> Response:
 
 
 def init_app(app: Flask) -> None:
-    from gateway.dashboard import (  # fmt: skip
+    from gateway.dashboard import (
         home,
+        old_paths,
         orders,
         payments,
         problems,
@@ -26,7 +27,7 @@ def init_app(app: Flask) -> None:
         transactions,
     )
 
-    assert all((home, problems, signing_in, soon))
+    assert all((home, old_paths, problems, signing_in, soon))
     assert all((orders, payments, refunds, transactions))
     if "dashboard" in app.config["GATEWAY"].faces:
         signing_in.init_app(app)
