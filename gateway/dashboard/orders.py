@@ -105,7 +105,8 @@ def _form(problem: BadRequest | None = None) -> ResponseReturnValue:
     if problem is not None:
         field, _, part = (problem.field or "amount").partition(".")
         name = "description" if part == "description" else _FIELDS.get(field, field)
-        problems[name] = problem.description.removeprefix(f"{problem.field} ").capitalize()
+        words = problem.description.removeprefix(f"{problem.field} ")
+        problems[name] = words[0].upper() + words[1:]
     return pages.page(
         "dashboard/orders/new.html",
         400 if problem else 200,
