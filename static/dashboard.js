@@ -90,3 +90,11 @@ function inWords(seconds) {
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
   return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
 }
+
+// Filters of lists: what was left empty does not crowd the address.
+document.addEventListener("formdata", (event) => {
+  if (!event.target.matches("[data-tidy]")) return;
+  for (const [name, value] of [...event.formData]) {
+    if (value === "") event.formData.delete(name);
+  }
+});

@@ -15,9 +15,20 @@ def protect(response: Response) -> Response:
 
 
 def init_app(app: Flask) -> None:
-    from gateway.dashboard import home, old_paths, problems, signing_in, soon
+    from gateway.dashboard import (
+        home,
+        old_paths,
+        orders,
+        payments,
+        problems,
+        refunds,
+        signing_in,
+        soon,
+        transactions,
+    )
 
     assert all((home, old_paths, problems, signing_in, soon))
+    assert all((orders, payments, refunds, transactions))
     if "dashboard" in app.config["GATEWAY"].faces:
         signing_in.init_app(app)
         app.register_blueprint(dashboard)
