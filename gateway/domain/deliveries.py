@@ -224,6 +224,13 @@ def get(merchant_id: str, delivery_id: str) -> Delivery:
     return row
 
 
+def endpoint_of(delivery: Delivery) -> Endpoint:
+    """Where it goes; a changed address is a changed endpoint, so this is how it is today."""
+    endpoint = session().get(Endpoint, delivery.endpoint_id)
+    assert endpoint is not None
+    return endpoint
+
+
 def attempts_of(delivery: Delivery) -> list[Attempt]:
     return list(
         session().scalars(

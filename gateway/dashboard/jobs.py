@@ -1,0 +1,11 @@
+"""jobs."""
+
+from flask.typing import ResponseReturnValue
+
+from gateway.dashboard import dashboard
+from gateway.web import pages
+
+
+@dashboard.get("/dashboard/jobs")
+def jobs() -> ResponseReturnValue:
+    return pages.page("dashboard/home/page.html", section="jobs")
