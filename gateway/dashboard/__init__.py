@@ -15,9 +15,9 @@ def protect(response: Response) -> Response:
 
 
 def init_app(app: Flask) -> None:
-    from gateway.dashboard import docs, home, jobs, problems, signing_in, soon, webhooks
+    from gateway.dashboard import docs, home, jobs, old_paths, problems, signing_in, soon, webhooks
 
-    assert all((docs, home, jobs, problems, signing_in, soon, webhooks))
+    assert all((docs, home, jobs, old_paths, problems, signing_in, soon, webhooks))
     if "dashboard" in app.config["GATEWAY"].faces:
         signing_in.init_app(app)
         app.register_blueprint(dashboard)

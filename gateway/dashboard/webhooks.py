@@ -71,7 +71,9 @@ def retry_failed_webhooks() -> ResponseReturnValue:
     if request.form.get("confirmed") != "yes":
         with reading():
             count = deliveries.count_failed(g.person.merchant_id, event)
-        return pages.page("dashboard/webhooks/confirm_retry.html", section="webhooks", count=count, event=event)
+        return pages.page(
+            "dashboard/webhooks/confirm_retry.html", section="webhooks", count=count, event=event
+        )
     with transaction():
         count = deliveries.retry_failed(g.person.merchant_id, g.person.email, event)
     flash(f"{_counted(count)} on the way again." if count else "Nothing had failed.", "good")

@@ -43,7 +43,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Page(Generic[Row]):
-    """`total` is null when it was asked for by `after` or not at all: counting may cost more than the page."""
+    """`total` is null behind `after`, and where it was not wanted: counting may cost more than the page."""
 
     rows: Sequence[Row]
     has_more: bool
