@@ -61,6 +61,7 @@ def deliver(receipt: Receipt, *names: str, merchant_id: str) -> None:
         claims = deliveries.claim(100, {}, 100)
     with transaction():
         deliveries.record([(claim, receipt) for claim in claims])
+    with transaction():
         session().execute(update(Endpoint).values(is_enabled=True))
 
 
