@@ -16,7 +16,9 @@ def protect(response: Response) -> Response:
 
 def init_app(app: Flask) -> None:
     from gateway.dashboard import (
+        docs,
         home,
+        jobs,
         old_paths,
         orders,
         payments,
@@ -25,10 +27,11 @@ def init_app(app: Flask) -> None:
         signing_in,
         soon,
         transactions,
+        webhooks,
     )
 
-    assert all((home, old_paths, problems, signing_in, soon))
-    assert all((orders, payments, refunds, transactions))
+    assert all((docs, home, jobs, old_paths, orders, payments, problems, refunds))
+    assert all((signing_in, soon, transactions, webhooks))
     if "dashboard" in app.config["GATEWAY"].faces:
         signing_in.init_app(app)
         app.register_blueprint(dashboard)

@@ -13,7 +13,7 @@ def _soon(name: str) -> None:
     dashboard.add_url_rule(f"/dashboard/{name}", name, view)
 
 
-for name in ("webhooks", "jobs", "docs", "settings"):
+for name in ("settings",):
     _soon(name)
 
 
