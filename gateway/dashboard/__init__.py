@@ -15,9 +15,9 @@ def protect(response: Response) -> Response:
 
 
 def init_app(app: Flask) -> None:
-    from gateway.dashboard import home, problems, signing_in, soon
+    from gateway.dashboard import audit, home, keys, people, problems, settings, signing_in, signing_up, soon
 
-    assert all((home, problems, signing_in, soon))
+    assert all((audit, home, keys, people, problems, settings, signing_in, signing_up, soon))
     if "dashboard" in app.config["GATEWAY"].faces:
         signing_in.init_app(app)
         app.register_blueprint(dashboard)

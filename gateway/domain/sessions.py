@@ -4,6 +4,7 @@ The cookie holds a random token, the table its keyed hash. A session is over whe
 it was ended here, however long a copy of the cookie lives.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -126,6 +127,23 @@ def _stamp(session_id: str, user_id: str, last_seen_at: datetime) -> None:
             later(_STAMP_USER, id=user_id, now=now)
     except Unavailable:
         pass  # a stamp is no reason to refuse a page
+
+
+def of(user_id: str) -> Sequence[UserSession]:
+    """The browsers in which a person is signed in now, the one seen last first."""
+    return (
+        session()
+        .scalars(
+            select(UserSession)
+            .where(
+                UserSession.user_id == user_id,
+                UserSession.ended_at.is_(None),
+                UserSession.expires_at > clock.now(),
+            )
+            .order_by(UserSession.last_seen_at.desc(), UserSession.id)
+        )
+        .all()
+    )
 
 
 def end(session_id: str) -> None:
