@@ -152,17 +152,11 @@ def end(session_id: str) -> None:
 
 
 def end_others(user_id: str, kept_session_id: str | None) -> None:
-    """End all sessions of a person but one: a new password, or a person who was let go."""
-    session().execute(
-        update(UserSession)
-        .where(
-            UserSession.user_id == user_id,
-            UserSession.ended_at.is_(None),
-            UserSession.id != (kept_session_id or ""),
-        )
-        .values(ended_at=clock.now())
-        .execution_options(synchronize_session=False)
-    )
+    """End all sessions of a person but one, or all: a new password, or a person who was let go."""
+    ended = update(UserSession).where(UserSession.user_id == user_id, UserSession.ended_at.is_(None))
+    if kept_session_id is not None:
+        ended = ended.where(UserSession.id != kept_session_id)
+    session().execute(ended.values(ended_at=clock.now()).execution_options(synchronize_session=False))
 
 
 def _hash(token: str) -> str:
