@@ -79,6 +79,10 @@ def sign_in(email: str, password: str, agent: str) -> str:
     if not (is_right and is_active):
         raise SignInFailed
     with transaction():
+        # Locked, so that a password changed since then ends this session, too, or it never begins.
+        same = select(User.id).where(User.id == user_id, User.password_hash == password_hash)
+        if session().scalar(same.with_for_update()) is None:
+            raise SignInFailed
         audit.note(merchant_id, address(email), "user.signed_in")
         return begin(user_id, agent)
 
@@ -160,4 +164,4 @@ def end_others(user_id: str, kept_session_id: str | None) -> None:
 
 
 def _hash(token: str) -> str:
-    return crypto.keyed_hash("session", token.encode("utf-8", "surrogateescape"))
+    return crypto.keyed_hash("session", token.encode("utf-8", "surrogatepass"))

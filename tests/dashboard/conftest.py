@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from gateway.core import clock
-from gateway.core.db import reading, session, transaction
+from gateway.core.db import session, transaction
 from gateway.domain import sessions
 from gateway.domain.merchants import SEEDED_MERCHANT_ID
 from gateway.domain.sessions import Person
@@ -87,9 +87,7 @@ def no_limits_reached() -> None:
 @pytest.fixture
 def visit(app: Flask) -> Visit:
     """The seeded merchant's owner."""
-    with reading():
-        email = session().query(User.email).filter(User.merchant_id == SEEDED_MERCHANT_ID).scalar()
-    return visit_of(app, email)
+    return visit_of(app, app.config["GATEWAY"].test_merchant_email)
 
 
 @pytest.fixture
