@@ -135,7 +135,10 @@ _REFUND: dict[str, Any] = {
 }
 _CONFIG: dict[str, Any] = {
     "body": WebhookConfigBody,
-    "examples": {"address": {"webhook_url": "https://shop.example/webhooks"}},
+    "examples": {
+        "address": {"webhook_url": "https://shop.example/webhooks"},
+        "events": {"webhook_url": "https://shop.example/webhooks", "events": ["payment.success"]},
+    },
 }
 _SANDBOX: dict[str, Any] = {"asker": "anybody", "refusals": (errors.NotFound,)}
 

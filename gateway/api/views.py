@@ -180,6 +180,9 @@ class WebhookConfig(BaseModel):
 
     webhook_url: str | None
     webhook_secret: str
+    events: Annotated[
+        list[EventName], Field(default_factory=list, description="Those wanted; not there when all are")
+    ]
 
 
 class Event(BaseModel):

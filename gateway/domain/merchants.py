@@ -21,6 +21,7 @@ from gateway.models import ApiKey, Endpoint, Merchant, User
 
 SEEDED_MERCHANT_ID = "550e8400-e29b-41d4-a716-446655440000"
 MAX_ORIGINS = 20
+MAX_NAME_LENGTH = 255
 
 # What a browser calls an origin, and what a Content-Security-Policy takes: no path, wildcard or credentials.
 _ORIGIN = re.compile(r"(https?)://([a-z0-9-]+(?:\.[a-z0-9-]+)*)(?::([0-9]{1,5}))?")
@@ -201,6 +202,18 @@ def owns_key(merchant_id: str, key: str) -> bool:
     """Whether this is a key in use of this merchant; says nothing about its secret."""
     plain = key if key.isascii() and key.isprintable() else ""
     return fetch_one(_FIND_OWNER, key=plain, merchant_id=merchant_id) is not None
+
+
+def rename(merchant_id: str, actor: str, name: str) -> None:
+    """Take another name, which payers see at the checkout.
+
+    raises  BadRequest  empty, too long, or with control characters
+    """
+    name = " ".join(name.split())
+    if not 1 <= len(name) <= MAX_NAME_LENGTH or any(ord(letter) < 32 for letter in name):
+        raise BadRequest(f"A name has 1 to {MAX_NAME_LENGTH} readable characters", field="name")
+    _change(merchant_id, name=name)
+    audit.note(merchant_id, actor, "merchant.renamed", name)
 
 
 def allowed_origins(merchant_id: str) -> list[str]:

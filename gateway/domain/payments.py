@@ -124,6 +124,11 @@ def get(payment_id: str, merchant_id: str | None = None) -> Payment:
     return payment
 
 
+def can_capture(payment: Payment) -> bool:
+    """Whether `capture` would take it, as far as this row knows."""
+    return payment.status == "success" and not payment.captured and payment.refunds_reserved < payment.amount
+
+
 def capture(merchant_id: str, actor: str, payment_id: str, amount: int | None) -> Payment:
     """Capture a successful payment, all of it or nothing.
 

@@ -142,7 +142,9 @@ def attempt(row: Attempt) -> Json:
 
 
 def webhook_config(endpoint: Endpoint, secret: str) -> Json:
-    return {"webhook_url": endpoint.url, "webhook_secret": secret}
+    """Names `events` only where not every one is wanted."""
+    chosen = {} if endpoint.events is None else {"events": endpoint.events}
+    return {"webhook_url": endpoint.url, "webhook_secret": secret, **chosen}
 
 
 def test_merchant(merchant: Merchant, key: ApiKey) -> Json:
