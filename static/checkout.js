@@ -114,7 +114,7 @@
     // The form's key makes it one payment, however often this has to be sent.
     for (let tries = 1; ; tries++) {
       const response = await fetch(form.getAttribute("action"), { method: "POST", body }).catch(() => null);
-      const waits = !response || response.status === 429 || response.status === 503;
+      const waits = !response || [409, 429, 503].includes(response.status);
       if (!waits) {
         offline(false);
         return settle(form, response, await response.text());

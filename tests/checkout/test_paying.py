@@ -123,7 +123,9 @@ def test_ten_clicks_at_once_are_one_payment(merchant: Person, payer: Payer) -> N
             "/checkout/payments",
             data={"order_id": order["id"], "key": KEY, "method": "card", **CARD},
         )
-        made.append(answer.headers.get("Location"))
+        # Who waits too long for the first click is told to come back.
+        if answer.status_code != 409:
+            made.append(answer.headers.get("Location"))
 
     clicks = [threading.Thread(target=click) for _ in range(10)]
     for each in clicks:
