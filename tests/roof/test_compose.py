@@ -219,6 +219,7 @@ def test_with_nothing_set_it_is_the_default_gateway_where_browsers_find_it(servi
     alone = {"api": {"faces"}, "dashboard": {"faces", "port"}, "checkout": {"faces", "port"}}
     assert differing == everywhere | alone.get(service, set())
     assert (config.public_url, config.checkout_url) == ("http://localhost:3000", "http://localhost:3001")
+    assert config.api_url == "http://localhost:8000"
 
 
 @pytest.mark.parametrize("service", WEBS)
