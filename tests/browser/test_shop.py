@@ -1,4 +1,4 @@
-"""The test shop's order page in a browser, with a stand-in for the checkout on another origin."""
+"""The test shop in a browser: with a stand-in that says what it is told to, and with the real checkout."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -8,11 +8,15 @@ from typing import Any
 import pytest
 from flask import Flask, Response, request
 from flask.typing import ResponseReturnValue
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, FrameLocator, Page, expect
 
 from test_merchant.app import create_app
 from test_merchant.settings import Settings
 from tests.browser.conftest import NARROW, WIDE, Watch, fits, is_accessible
+from tests.browser.shopfront import modal_is_gone
+from tests.browser.test_sdk import pay_by_card, pay_by_upi
+from tests.faults.processes import wait_until
+from tests.faults.town import Town
 from tests.roof.test_check import serving
 
 SDK = """
@@ -124,6 +128,8 @@ def test_it_is_paid_when_the_gateway_says_so_and_not_when_the_browser_does(
     state(page).to_have_attribute("data-state", "paid")
     expect(page.get_by_role("status")).to_be_hidden()
     expect(page.get_by_test_id("pay-button")).to_have_count(0)
+    page.evaluate("opened[0].options.onSuccess({paymentId: 'pay_1', status: 'success'})")
+    expect(page.get_by_role("status")).to_be_hidden()
 
 
 def test_a_failure_is_told_and_can_be_tried_again(shop: Watch) -> None:
@@ -213,3 +219,99 @@ def test_every_page_is_accessible_and_fits(shop: Watch, size: tuple[int, int], d
         visit(page)
         is_accessible(page)
         fits(page)
+
+
+# ---- The real checkout
+
+
+@pytest.fixture
+def market(town: Town, chromium: Browser) -> Iterator[Watch]:
+    """A watched browser in a shop that sells through the real gateway."""
+    url = f"http://localhost:{town.port}"
+    with ExitStack() as undo:
+        configured = Settings(gateway_url=url, checkout_url=url)
+        shop_url = undo.enter_context(serving(create_app(configured)))
+        town.seeded_merchant().receive_at(f"{shop_url}/webhook")
+        undo.callback(town.seeded_merchant().receive_at, None)
+        watch = Watch(chromium, shop_url)
+        yield watch
+        for context in watch.contexts:
+            context.close()
+    assert watch.complaints == []
+
+
+def checkout_of(page: Page) -> FrameLocator:
+    return page.frame_locator("[data-test-id=payment-iframe]")
+
+
+def expect_paid(page: Page, town: Town) -> None:
+    """The order page shows it, and the payment that it names is the one in the database."""
+    state(page).to_have_attribute("data-state", "paid")
+    order_id = page.get_by_test_id("order-id").inner_text()
+    query = "SELECT id FROM payments WHERE order_id = :order_id AND status = 'success'"
+    [payment] = town.rows(query, order_id=order_id)
+    shop_url = page.url.split("/orders/")[0]
+    heard = f"{shop_url}/events.json"
+    wait_until(
+        lambda: any(
+            (row["event"], row["order_id"]) == ("order.paid", order_id)
+            for row in town.http.request("GET", heard).json()
+        ),
+        30,
+        "the webhook in the shop",
+    )
+    page.reload()
+    expect(page.get_by_test_id("payment-id")).to_have_text(payment["id"])
+    expect(page.get_by_test_id("parcels")).to_have_text("1")
+
+
+@pytest.mark.parametrize(
+    ("pay", "size"), [(pay_by_upi, WIDE), (pay_by_card, NARROW)], ids=["by UPI", "by card on a phone"]
+)
+def test_from_the_shelf_to_a_paid_order(
+    market: Watch, town: Town, pay: Callable[[FrameLocator], None], size: tuple[int, int]
+) -> None:
+    page = market.open(size=size)
+    page.goto("/")
+    page.get_by_role("button", name="Add to cart: Nilgiri winter tea").click()
+    page.get_by_test_id("pay-now-button").click()
+    pay(checkout_of(page))
+    modal_is_gone(page)
+    expect_paid(page, town)
+
+
+def test_a_refused_payment_is_told_and_another_one_pays(market: Watch, town: Town) -> None:
+    page = market.open()
+    pay_now(page)
+    pay_by_upi(checkout_of(page), "declined@sandbox")
+    expect(page.locator("#note")).to_have_text("Payment was declined by the bank")
+    checkout_of(page).get_by_test_id("retry-button").click()
+    pay_by_card(checkout_of(page))
+    modal_is_gone(page)
+    expect_paid(page, town)
+
+
+def test_a_closed_checkout_opens_again(market: Watch, town: Town) -> None:
+    page = market.open()
+    pay_now(page)
+    expect(checkout_of(page).get_by_test_id("method-upi")).to_be_visible()
+    page.get_by_test_id("close-modal-button").click()
+    modal_is_gone(page)
+    state(page).to_have_attribute("data-state", "unpaid")
+    page.get_by_test_id("pay-button").click()
+    pay_by_upi(checkout_of(page))
+    modal_is_gone(page)
+    expect_paid(page, town)
+
+
+def test_without_scripts_the_hosted_page_takes_the_money(market: Watch, town: Town) -> None:
+    page = market.open(scripts=False)
+    pay_now(page)
+    order_page = page.url.removesuffix("#pay")
+    page.get_by_test_id("pay-button").click()
+    page.get_by_test_id("method-upi").click()
+    page.get_by_test_id("vpa-input").fill("success@sandbox")
+    page.get_by_test_id("upi-form").get_by_test_id("pay-button").click()
+    expect(page.get_by_test_id("success-state")).to_be_visible()
+    page.goto(order_page)
+    expect_paid(page, town)
