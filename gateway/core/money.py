@@ -37,12 +37,15 @@ def minimum(currency: str) -> int:
     return MINIMUMS.get(currency, 100)
 
 
-def display(amount: int, currency: str = DEFAULT_CURRENCY) -> str:
-    """`₹1,23,456.50`: for people. Rupees group the Indian way, the rest by thousands."""
+def display(amount: int, currency: str = DEFAULT_CURRENCY, *, trim: bool = False) -> str:
+    """`₹1,23,456.50`: for people. Rupees group the Indian way, the rest by thousands.
+
+    trim  `₹5,00,000`: leaves out decimals that say nothing
+    """
     exponent = EXPONENTS[currency]
     whole, fraction = divmod(abs(amount), 10**exponent)
     digits = _indian(whole) if currency == "INR" else f"{whole:,}"
-    tail = f".{fraction:0{exponent}d}" if exponent else ""
+    tail = f".{fraction:0{exponent}d}" if exponent and (fraction or not trim) else ""
     symbol = _SYMBOLS.get(currency, f"{currency} ")
     return f"{'-' if amount < 0 else ''}{symbol}{digits}{tail}"
 

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0010_pay"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 
 
 def upgrade() -> None:
