@@ -113,6 +113,18 @@ document.addEventListener("htmx:before:swap", (event) => {
   else if (ctx.askedAt !== moves) event.preventDefault();
 });
 
+// A choice once made by hand outlasts a morph: filters show what the new page is filtered by, and a
+// page at another address begins with forms as they were sent.
+let path = location.pathname;
+document.addEventListener("htmx:after:swap", (event) => {
+  if (event.detail.ctx.sourceElement?.matches?.("[data-live]")) return;
+  for (const option of document.querySelectorAll("select[data-submit-on-change] option")) {
+    option.selected = option.defaultSelected;
+  }
+  if (path !== location.pathname) for (const form of document.forms) form.reset();
+  path = location.pathname;
+});
+
 // What a reader has folded in or out stays so, whatever the server last sent.
 htmx.registerExtension("folding", {
   htmx_before_morph_attr: (element, { attrName }) => !(attrName === "open" && element.matches("details[id]")),
