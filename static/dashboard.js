@@ -129,3 +129,25 @@ document.addEventListener("htmx:after:swap", (event) => {
 htmx.registerExtension("folding", {
   htmx_before_morph_attr: (element, { attrName }) => !(attrName === "open" && element.matches("details[id]")),
 });
+
+
+// Filters of lists: what was left empty does not crowd the address.
+document.addEventListener("formdata", (event) => {
+  if (!event.target.matches("[data-tidy]")) return;
+  for (const [name, value] of [...event.formData]) {
+    if (value === "") event.formData.delete(name);
+  }
+});
+
+// A new page of a list shows what it is filtered by, not what somebody chose on the page before:
+// morphing keeps what a reader typed, and does not know that it was sent.
+document.addEventListener("htmx:after:swap", (event) => {
+  const swapped = event.detail.ctx.target;
+  for (const form of document.querySelectorAll("form[data-tidy]")) {
+    if (!swapped?.contains(form)) continue;
+    for (const field of form.elements) {
+      if (field.matches("select")) for (const option of field.options) option.selected = option.defaultSelected;
+      else if (field.matches("input") && field !== document.activeElement) field.value = field.defaultValue;
+    }
+  }
+});

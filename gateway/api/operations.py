@@ -119,6 +119,7 @@ _PAYMENT: dict[str, Any] = {
     "body": PaymentBody,
     "examples": {
         "upi": {"order_id": _ORDER_ID, "method": "upi", "vpa": "success@sandbox"},
+        "upi app": {"order_id": _ORDER_ID, "method": "upi", "flow": "intent"},
         "card": {"order_id": _ORDER_ID, "method": "card", "card": _CARD | {"holder_name": "Asha Rao"}},
     },
     "refusals": (errors.NotFound, errors.InvalidVpa, errors.InvalidCard, errors.ExpiredCard),

@@ -74,6 +74,18 @@ def page(model: type[Row], merchant_id: str, wanted: Wanted) -> Page[Row]:
     return Page(rows[: wanted.limit], len(rows) > wanted.limit, total)
 
 
+def latest(model: type[Row], merchant_id: str, limit: int, **where: str) -> Sequence[Row]:
+    """The newest few rows, without counting the rest."""
+    query = select(model).where(model.merchant_id == merchant_id, *_filters(model, Wanted(where=where)))
+    return session().scalars(query.order_by(model.created_at.desc(), model.id.desc()).limit(limit)).all()
+
+
+def count_up_to(most: int, model: type[Row], merchant_id: str, **where: str) -> int:
+    """How many rows there are, or `most` when there are more: what counting costs has a bound."""
+    own = select(model.id).where(model.merchant_id == merchant_id, *_filters(model, Wanted(where=where)))
+    return session().scalar(select(func.count()).select_from(own.limit(most).subquery())) or 0
+
+
 def _filters(model: Any, wanted: Wanted) -> list[ColumnElement[bool]]:
     found = [getattr(model, name) == value for name, value in wanted.where.items()]
     if wanted.created_from is not None:

@@ -81,6 +81,8 @@ class Event(Base):
     __table_args__ = (
         UniqueConstraint("id"),
         UniqueConstraint("merchant_id", "sequence"),
+        # What happened to a payment, for its page.
+        Index("ix_events_payment_id", "payment_id"),
         Index(
             "ix_events_waiting",
             "position",

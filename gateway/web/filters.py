@@ -75,7 +75,7 @@ def status(word: str) -> Markup:
 
 
 def init_app(app: Flask) -> None:
-    app.jinja_env.filters.update(money=money.display, moment=moment, ago=ago, status=status)
-    app.jinja_env.filters.update(iso=clock.iso, clock_time=clock_time)
+    app.jinja_env.filters.update(money=money.display, decimal=money.decimal, status=status)
+    app.jinja_env.filters.update(moment=moment, ago=ago, iso=clock.iso, clock_time=clock_time)
     app.jinja_env.globals["icon"] = icon
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

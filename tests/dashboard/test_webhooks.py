@@ -166,7 +166,7 @@ def test_a_test_is_really_sent(visit: Visit, shop: str, office: Office) -> None:
 
 def test_a_test_without_an_address_says_what_to_do(visit: Visit) -> None:
     came_from = {"Referer": f"http://localhost{PAGE}"}
-    token = visit._token()
+    token = visit.csrf_token()
     answer = visit.client.post(f"{PAGE}/test", data={"csrf_token": token}, headers=came_from)
     assert answer.status_code == 303
     assert "Save a webhook URL before sending a test" in visit.get(PAGE).text
