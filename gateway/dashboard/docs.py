@@ -13,7 +13,7 @@ from gateway.dashboard import dashboard, snippets
 from gateway.dashboard.snippets import Account, Call
 from gateway.domain import endpoints, merchants, roles
 from gateway.domain.roles import Act
-from gateway.web import pages
+from gateway.web import pages, sdk
 
 ORDER_ID, PAYMENT_ID = "order_0123456789abcdef", "pay_0123456789abcdef"
 RECEIVER_PORT = 9000
@@ -74,6 +74,8 @@ def docs() -> ResponseReturnValue:
         code=code,
         languages=snippets.LANGUAGES,
         sdk_code=_sdk_code(account.key),
+        sdk_url=sdk.sdk_url(),
+        sdk_integrity=sdk.integrity(),
         when=WHEN,
         codes=errors.CODES,
         instruments=INSTRUMENTS,

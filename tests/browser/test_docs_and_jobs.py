@@ -3,7 +3,9 @@
 import pytest
 from playwright.sync_api import expect
 
+from gateway.dashboard.docs import ORDER_ID
 from tests.browser.conftest import NARROW, WIDE, Owner, Watch, fits, is_accessible
+from tests.browser.shopfront import open_shop
 
 
 @pytest.mark.parametrize(("size", "dark"), [(WIDE, True), (NARROW, False)])
@@ -40,6 +42,33 @@ def test_the_language_is_chosen_without_a_script(watch: Watch, owner: Owner) -> 
     expect(page.get_by_test_id("code-snippet-create-order").locator("figure:visible")).to_contain_text(
         "<?php"
     )
+
+
+@pytest.mark.parametrize("is_pinned", [False, True])
+def test_the_code_of_the_sdk_opens_the_checkout_and_hears_of_the_payment(
+    watch: Watch, owner: Owner, is_pinned: bool
+) -> None:
+    docs = watch.open(signed_in=owner)
+    docs.goto("/dashboard/docs")
+    code = docs.locator("#code-sdk-html").inner_text()
+    if is_pinned:
+        plain, pinned = code.splitlines()[2], docs.locator("#code-sdk-pinned-html").inner_text()
+        assert "/checkout.js" in plain and "integrity=" in pinned
+        code = code.replace(plain, pinned)
+    code = code.replace(ORDER_ID, owner.api.order()["id"])
+
+    head = '<!doctype html><html lang="en"><head><title>Shop</title><link rel="icon" href="data:,"></head>'
+    answer = {"Content-Type": "text/html; charset=utf-8"}, f"{head}<body>{code}</body></html>".encode()
+    with open_shop(owner.town) as shop:
+        shop.answer = lambda: answer
+        page = watch.open()
+        page.goto(shop.url)
+        page.get_by_role("button", name="Pay").click()
+        frame = page.frame_locator("[data-test-id=payment-iframe]")
+        frame.get_by_test_id("method-upi").click()
+        frame.get_by_test_id("vpa-input").fill("success@sandbox")
+        with page.expect_console_message(lambda message: message.text.startswith("Paid by pay_")):
+            frame.get_by_test_id("upi-form").get_by_test_id("pay-button").click()
 
 
 @pytest.mark.parametrize(("size", "dark"), [(WIDE, False), (NARROW, True)])

@@ -13,6 +13,7 @@ from gateway.core.errors import CODES
 from gateway.core.processor import Card
 from gateway.dashboard import docs
 from gateway.models.webhooks import EVENTS, TEST_EVENT
+from gateway.web import sdk
 from tests.dashboard.conftest import Visit
 
 PAGE = "/dashboard/docs"
@@ -39,6 +40,7 @@ def test_every_snippet_is_there_in_every_language_with_ones_own_keys(visit: Visi
             for language in ("curl", "python", "node", "php")
         ),
         ("sdk", "html"),
+        ("sdk-pinned", "html"),
     }
     for (name, _), text in snippets.items():
         if name in docs.CALLS:
@@ -80,6 +82,8 @@ def test_code_calls_the_api_and_the_sdk_comes_from_the_checkout(visit: Visit, co
         if name in docs.CALLS:
             assert f"https://api.example{docs.CALLS[name].path}" in text
     assert '<script src="https://pay.example/checkout.js">' in snippets["sdk", "html"]
+    assert f'<script src="{sdk.sdk_url()}"' in snippets["sdk-pinned", "html"]
+    assert f'integrity="{sdk.integrity()}"' in snippets["sdk-pinned", "html"]
 
 
 def test_every_code_event_and_wait_is_told(visit: Visit, config: Any) -> None:
