@@ -8,6 +8,7 @@ from flask import Flask
 from sqlalchemy import update
 
 from gateway.core.db import session, transaction
+from gateway.dashboard import home
 from gateway.domain import events
 from gateway.models import ApiKey, Delivery
 from tests.conftest import Office, Person
@@ -31,6 +32,11 @@ def shown(page: str, test_id: str) -> str:
     found = re.search(rf'data-test-id="{test_id}"[^>]*>(.*?)</', page, re.DOTALL)
     assert found is not None, f"no {test_id} on the page"
     return found[1].strip()
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(home, "_SHARED_S", 0.0)
 
 
 @pytest.fixture
@@ -124,6 +130,20 @@ def test_a_poll_answers_304_until_something_has_changed(
     settle()
     seen = {"If-None-Match": changed.headers["ETag"]}
     assert shown(visit.get("/dashboard/numbers", headers=seen).text, "success-rate") == "100%"
+
+
+def test_tabs_that_ask_at_once_share_an_answer_and_no_two_merchants_do(
+    visit: Visit, rival_visit: Visit, merchant: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(home, "_SHARED_S", 3600.0)
+    visit.get("/dashboard/numbers")
+    merchant.pay()
+    assert shown(visit.get("/dashboard/numbers").text, "total-transactions") == "0"
+    assert shown(visit.get("/dashboard/numbers?period=7d").text, "total-transactions") == "1"
+    # Whoever opens or reloads the page has the present.
+    assert shown(visit.get("/dashboard").text, "total-transactions") == "1"
+    assert "key_rival" in rival_visit.get("/dashboard").text
+    assert shown(rival_visit.get("/dashboard/numbers?period=7d").text, "total-transactions") == "0"
 
 
 def test_a_fragment_has_its_own_id_and_carries_no_key(visit: Visit) -> None:
