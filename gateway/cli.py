@@ -205,8 +205,7 @@ def test(arguments: Sequence[str]) -> None:
     command = [sys.executable, "-m", "pytest"]
     codes = [subprocess.call([*command, *run, *arguments], cwd=PROJECT_ROOT, env=environ) for run in runs]
     # Half of a run may be empty, as -k likes it; all of it may not.
-    found = [code for code in codes if code != NO_TESTS] or [NO_TESTS]
-    sys.exit(max(found))
+    sys.exit(max([code for code in codes if code != NO_TESTS], default=NO_TESTS))
 
 
 NO_TESTS = 5

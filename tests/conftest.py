@@ -172,9 +172,16 @@ def _empty(config: Config) -> None:
         connection.close()
 
 
+_apps: dict[Config, Flask] = {}
+
+
 @pytest.fixture
 def app(config: Config) -> Flask:
-    return create_app(config)
+    """The application of these settings. Its rules take long to compile, so all tests share it."""
+    if config not in _apps:
+        _apps[config] = create_app(config)
+        queue.disconnect()
+    return _apps[config]
 
 
 @dataclass

@@ -15,7 +15,9 @@ Some instruments make it behave in a chosen way, whatever the rates say:
 
 import hashlib
 import secrets
+from urllib.parse import quote, urlencode
 
+from gateway.core import money
 from gateway.core.config import Config
 from gateway.core.processor import Answer, Card, Charge, Outcome, Return
 
@@ -28,6 +30,9 @@ _SCENARIO_CARDS = {
     "4000000000005126": "norefund",
 }
 SCENARIOS = frozenset(_SCENARIO_CARDS.values())
+
+# What an app that was opened by a link pays from, by the button that plays it.
+APP_ADDRESSES = {"approve": "success@sandbox", "decline": "declined@sandbox"}
 
 _PAID = Answer(Outcome.SUCCESS)
 _DECLINED = Answer(Outcome.FAILED, "Payment was declined by the bank")
@@ -47,6 +52,20 @@ class SandboxBank:
         scenario = _SCENARIO_CARDS.get(card.number, "card")
         return f"tok_{scenario}_{secrets.token_hex(8)}"
 
+    def upi_link(self, asked: Charge) -> str | None:
+        """As NPCI's "UPI Linking Specifications" word it; UPI knows rupees only."""
+        if asked.currency != "INR":
+            return None
+        words = {
+            "pa": "gateway@sandbox",
+            "pn": "Sandbox",
+            "am": money.decimal(asked.amount),
+            "cu": "INR",
+            "tr": asked.reference,
+            "tn": f"Payment {asked.reference}",
+        }
+        return f"upi://pay?{urlencode(words, safe='@', quote_via=quote)}"
+
     def charge(self, asked: Charge) -> Answer:
         scenario = _scenario(asked.instrument)
         if scenario == "pending":
@@ -61,6 +80,8 @@ class SandboxBank:
     def inquire(self, asked: Charge | Return) -> Answer:
         if isinstance(asked, Return):
             return self.refund(asked)
+        if not asked.instrument:
+            return Answer(Outcome.ABSENT)  # no app has answered
         scenario = _scenario(asked.instrument)
         if scenario == "silent":
             return Answer(Outcome.UNKNOWN)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from sqlalchemy import and_, case, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
 
 from gateway.core import clock, config, signing
 from gateway.core.db import add, later, ring, session
@@ -15,12 +15,15 @@ from gateway.core.ids import is_uuid
 from gateway.core.sending import Receipt
 from gateway.core.statements import Statement
 from gateway.domain import audit, endpoints, events, wire
-from gateway.models import Attempt, Delivery, Endpoint
+from gateway.models import Attempt, Delivery, Endpoint, Event
 from gateway.models.base import seconds_from_now
+from gateway.models.webhooks import TEST_EVENT
 
 LEASE_S = 15
 MAX_RETRY_AFTER_S = 24 * 3600
 GONE = 410
+# How many deliveries one retry of all failed ones takes up; asked again, it goes on.
+RETRIED_AT_ONCE = 1000
 
 _FAIL_UNSENT = Statement(
     "UPDATE webhook_logs SET status = 'failed', next_retry_at = NULL, lease_token = NULL, lease_until = NULL"
@@ -221,6 +224,13 @@ def get(merchant_id: str, delivery_id: str) -> Delivery:
     return row
 
 
+def endpoint_of(delivery: Delivery) -> Endpoint:
+    """Where it goes; a changed address is a changed endpoint, so this is how it is today."""
+    endpoint = session().get(Endpoint, delivery.endpoint_id)
+    assert endpoint is not None
+    return endpoint
+
+
 def attempts_of(delivery: Delivery) -> list[Attempt]:
     return list(
         session().scalars(
@@ -249,6 +259,67 @@ def retry(merchant_id: str, actor: str, delivery_id: str) -> None:
     ring("webhooks")
 
 
+def retry_failed(merchant_id: str, actor: str, event: str | None = None) -> int:
+    """Begin a new series of attempts for the oldest failed deliveries and say for how many.
+
+    event  only those of this event
+
+    Takes at most `RETRIED_AT_ONCE`. One that somebody else retries at this very
+    moment is left to them.
+    """
+    oldest = (
+        select(Delivery.id)
+        .where(*_failed(merchant_id, event))
+        .order_by(Delivery.created_at, Delivery.id)
+        .limit(RETRIED_AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
+    # Asked for by itself: as a part of the UPDATE, PostgreSQL may run it twice and so pass the limit.
+    ids = session().scalars(oldest).all()
+    retried = session().scalars(
+        update(Delivery)
+        .where(Delivery.id.in_(ids), Delivery.status == "failed")
+        .values(attempts=0, status="pending", next_retry_at=clock.now())
+        .returning(Delivery.id)
+        .execution_options(synchronize_session=False)
+    )
+    count = len(retried.all())
+    if count:
+        audit.note(merchant_id, actor, "webhook.retried_failed", f"{count} of {event or 'every event'}")
+        ring("webhooks")
+    return count
+
+
+def count_failed(merchant_id: str, event: str | None = None) -> int:
+    """How many deliveries `retry_failed` would take up now."""
+    found = select(Delivery.id).where(*_failed(merchant_id, event)).limit(RETRIED_AT_ONCE)
+    return session().scalar(select(func.count()).select_from(found.subquery())) or 0
+
+
+def _failed(merchant_id: str, event: str | None) -> list[ColumnElement[bool]]:
+    found = [Delivery.status == "failed", Delivery.merchant_id == merchant_id]
+    return found if event is None else [*found, Delivery.event == event]
+
+
+def are_under_way(merchant_id: str) -> bool:
+    """Whether an event of the merchant waits for its deliveries, or one of these for its end."""
+    waiting = select(Event.id).where(Event.sequence.is_(None), Event.merchant_id == merchant_id)
+    pending = select(Delivery.id).where(Delivery.status == "pending", Delivery.merchant_id == merchant_id)
+    return session().scalar(select(or_(waiting.exists(), pending.exists()))) or False
+
+
+def rebuilt_headers(delivery: Delivery, endpoint: Endpoint, attempt: Attempt) -> dict[str, str]:
+    """The headers of an attempt as far as they can be made again: signed with the secret of today."""
+    return signing.headers(
+        event_id=delivery.event_id,
+        event=delivery.event,
+        body=delivery.payload.encode(),
+        secret=endpoints.secret_of(endpoint),
+        attempt=attempt.number,
+        timestamp=int(attempt.started_at.timestamp()),
+    )
+
+
 def send_test(merchant_id: str, actor: str) -> str:
     """Really send a `webhook.test` event to the default endpoint and return the event's id.
 
@@ -258,4 +329,4 @@ def send_test(merchant_id: str, actor: str) -> str:
     if not endpoints.is_usable(endpoint):
         raise BadRequest("Save a webhook URL before sending a test", field="webhook_url")
     audit.note(merchant_id, actor, "webhook.tested", endpoint.id)
-    return events.emit(merchant_id, "webhook.test", wire.sample_payment(), endpoint_id=endpoint.id)
+    return events.emit(merchant_id, TEST_EVENT, wire.sample_payment(), endpoint_id=endpoint.id)

@@ -1,6 +1,7 @@
 """People who look at the dashboard, without a browser."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -10,14 +11,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from gateway.core import clock
+from gateway.core import clock, crypto
 from gateway.core.db import session, transaction
 from gateway.domain import sessions
 from gateway.domain.merchants import SEEDED_MERCHANT_ID
 from gateway.domain.sessions import Person
 from gateway.models import User
 from gateway.web import ratelimit
-from tests.conftest import RIVAL_ID
+from tests.conftest import RIVAL_ID, Office
 
 # The hash of "correct horse battery", made once: nobody who is signed in here needs it again.
 PASSWORD = "correct horse battery"
@@ -60,8 +61,6 @@ def visit_of(app: Flask, email: str) -> Visit:
 
 def hire(merchant_id: str, email: str, role: str) -> None:
     """Another person of this merchant, whose password is PASSWORD."""
-    from gateway.core import crypto
-
     if not _HASHES:
         _HASHES.append(crypto.hash_password(PASSWORD))
     now = clock.now()
@@ -91,17 +90,26 @@ def visit(app: Flask) -> Visit:
 
 
 @pytest.fixture
-def viewer(app: Flask) -> Visit:
-    """A colleague of the owner who only looks."""
-    hire(SEEDED_MERCHANT_ID, "viewer@example.com", "viewer")
-    return visit_of(app, "viewer@example.com")
+def as_role(app: Flask) -> Callable[[str], Visit]:
+    """Somebody new of the seeded merchant, by role."""
+
+    def as_role(role: str) -> Visit:
+        hire(SEEDED_MERCHANT_ID, f"{role}@example.com", role)
+        return visit_of(app, f"{role}@example.com")
+
+    return as_role
 
 
 @pytest.fixture
-def developer(app: Flask) -> Visit:
+def viewer(as_role: Callable[[str], Visit]) -> Visit:
+    """A colleague of the owner who only looks."""
+    return as_role("viewer")
+
+
+@pytest.fixture
+def developer(as_role: Callable[[str], Visit]) -> Visit:
     """A colleague of the owner who builds the integration."""
-    hire(SEEDED_MERCHANT_ID, "developer@example.com", "developer")
-    return visit_of(app, "developer@example.com")
+    return as_role("developer")
 
 
 @pytest.fixture
@@ -109,3 +117,14 @@ def rival_visit(app: Flask) -> Visit:
     """The owner of the rival merchant."""
     hire(RIVAL_ID, "owner@rival.example", "owner")
     return visit_of(app, "owner@rival.example")
+
+
+@pytest.fixture
+def settle(office: Office, wait: Callable[[float], None]) -> Callable[[], int]:
+    """Lets time pass until the bank has answered for every payment so far; says how many."""
+
+    def settle() -> int:
+        wait(10)
+        return office.settle()
+
+    return settle

@@ -20,7 +20,14 @@ STAMPS = {"created_at": NOW, "updated_at": NOW}
 
 # A good row of each table; each test says only what is different about its own.
 GOOD: dict[str, dict[str, Any]] = {
-    "merchants": {"id": None, "name": "Shop", "email": "shop@example.com", "is_active": True, **STAMPS},
+    "merchants": {
+        "id": None,
+        "name": "Shop",
+        "email": "shop@example.com",
+        "is_active": True,
+        "requires_checkout_token": False,
+        **STAMPS,
+    },
     "users": {
         "id": None,
         "merchant_id": MERCHANT,
@@ -135,6 +142,7 @@ GOOD: dict[str, dict[str, Any]] = {
 }
 
 SUCCESS = {"status": "success"}
+INTENT = {"vpa": None, "upi_link": "upi://pay"}
 CARD = {"method": "card", "vpa": None, "card_network": "visa", "card_last4": "1111"}
 
 
@@ -243,6 +251,9 @@ REFUSED: list[tuple[str, str, dict[str, Any]]] = [
     ("payments", "status", {"status": "processing"}),
     ("payments", "status", {"status": "refunded"}),
     ("payments", "instrument", {"vpa": None}),
+    ("payments", "instrument", INTENT | {"status": "success"}),
+    ("payments", "instrument", CARD | {"upi_link": "upi://pay"}),
+    ("payments", "instrument", CARD | INTENT),
     ("payments", "instrument", {"card_last4": "1111"}),
     ("payments", "instrument", CARD | {"vpa": "asha@upi"}),
     ("payments", "instrument", CARD | {"card_last4": None}),
