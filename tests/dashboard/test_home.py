@@ -156,11 +156,11 @@ def test_a_fragment_has_its_own_id_and_carries_no_key(visit: Visit) -> None:
 def test_it_looks_more_often_while_something_is_at_the_bank(
     visit: Visit, merchant: Person, settle: Callable[[], None]
 ) -> None:
-    assert 'hx-trigger="every 5s"' in visit.get("/dashboard").text
+    assert 'hx-trigger="every 3s"' in visit.get("/dashboard").text
     merchant.pay()
     assert 'hx-trigger="every 2s"' in visit.get("/dashboard").text
     settle()
-    assert 'hx-trigger="every 5s"' in visit.get("/dashboard").text
+    assert 'hx-trigger="every 3s"' in visit.get("/dashboard").text
 
 
 def test_the_chart_can_be_read_without_seeing_it(
