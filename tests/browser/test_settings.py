@@ -45,6 +45,7 @@ def test_a_password_is_changed_and_the_other_browser_is_out(watch: Watch, owner:
     page.get_by_test_id("change-password-button").click()
     expect(page.get_by_test_id("toast")).to_contain_text("The password is changed")
     expect(page.get_by_test_id("session-row")).to_have_count(1)
+    expect(page.get_by_test_id("current-password-input")).to_have_value("")
     elsewhere.goto("/dashboard")
     expect(elsewhere.get_by_test_id("login-form")).to_be_visible()
 
@@ -61,6 +62,9 @@ def test_somebody_is_let_in_changed_and_let_go(watch: Watch, owner: Owner) -> No
     page.get_by_test_id("person-password-input").fill("first password")
     page.get_by_test_id("add-person-button").click()
     expect(page.get_by_test_id("toast")).to_contain_text(f"{email} can sign in now")
+    # What was sent is not left lying about.
+    expect(page.get_by_test_id("person-email-input")).to_have_value("")
+    expect(page.get_by_test_id("person-password-input")).to_have_value("")
 
     colleague = watch.open()
     colleague.goto("/login")
@@ -82,6 +86,7 @@ def test_somebody_is_let_in_changed_and_let_go(watch: Watch, owner: Owner) -> No
     page.on("dialog", lambda dialog: dialog.accept())
     row.get_by_test_id("deactivate-button").click()
     expect(row.get_by_text("inactive", exact=True)).to_be_visible()
+    expect(row.get_by_role("combobox")).to_have_value("developer")
     colleague.reload()
     expect(colleague.get_by_test_id("login-form")).to_be_visible()
 
