@@ -145,3 +145,10 @@ document.addEventListener("htmx:after:swap", (event) => {
     if (input !== document.activeElement) input.value = input.defaultValue;
   }
 });
+
+// Settings: a form whose act has succeeded shows what the server has now. Morphing would keep what
+// was typed, a password included.
+document.addEventListener("htmx:after:swap", (event) => {
+  const { sourceElement, response } = event.detail.ctx;
+  if (sourceElement?.matches?.("form[data-begin-anew]") && response?.raw?.ok) sourceElement.reset();
+});
