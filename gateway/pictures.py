@@ -51,6 +51,7 @@ PAGES = {
     "checkout-settings": "/dashboard/settings/checkout",
     "audit": "/dashboard/settings/audit",
     "checkout": "/checkout?order_id={unpaid_id}",
+    "shop": "{shop_url}/",
 }
 DOORS = {"login": "/login", "signup": "/signup"}
 
@@ -64,11 +65,11 @@ _PATIENCE_S = 60
 Ask = Callable[..., dict[str, Any]]
 
 
-def furnish(config: Config) -> None:
+def furnish(config: Config, count: int = 420) -> None:
     """A month of the test merchant's business, made by the verbs themselves with the clock set back."""
     prepare(config)
     chance = Random(7)
-    ago_s = sorted((chance.random() ** 1.15 * 30 * 86_400 for _ in range(420)), reverse=True)
+    ago_s = sorted((chance.random() ** 1.15 * 30 * 86_400 for _ in range(count)), reverse=True)
     try:
         for number, seconds in enumerate(ago_s):
             clock.move(-seconds - 5)
@@ -190,7 +191,7 @@ def _fail_a_delivery(stack: Stack, ask: Ask) -> dict[str, str]:
     _wait(lambda: ask("GET", "/test/jobs/status")["pending"] == 0, "deliveries that fail")
     ask("PUT", "/webhooks/config", {"webhook_url": f"{stack.shop_url}/webhook"})
     unpaid = ask("POST", "/orders", {"amount": 249_900, "receipt": "A-1421"})
-    return {"unpaid_id": unpaid["id"]}
+    return {"unpaid_id": unpaid["id"], "shop_url": stack.shop_url}
 
 
 def _facts(ask: Ask) -> dict[str, str]:

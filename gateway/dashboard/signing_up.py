@@ -39,7 +39,7 @@ def open_account() -> ResponseReturnValue:
         return _page(400, problem=refusal, name=typed["name"], email=typed["email"])
     remember(account.token)
     return pages.page(
-        "dashboard/sign_up/welcome.html", 201, account=account, api_url=config.current().public_url
+        "dashboard/sign_up/welcome.html", 201, account=account, api_url=config.current().api_url
     )
 
 

@@ -80,10 +80,26 @@ def latest(model: type[Row], merchant_id: str, limit: int, **where: str) -> Sequ
     return session().scalars(query.order_by(model.created_at.desc(), model.id.desc()).limit(limit)).all()
 
 
-def count_up_to(most: int, model: type[Row], merchant_id: str, **where: str) -> int:
-    """How many rows there are, or `most` when there are more: what counting costs has a bound."""
-    own = select(model.id).where(model.merchant_id == merchant_id, *_filters(model, Wanted(where=where)))
-    return session().scalar(select(func.count()).select_from(own.limit(most).subquery())) or 0
+def count_up_to(
+    most: int, merchant_id: str, **wanted: tuple[type[Order | Payment | Refund | Delivery], str]
+) -> dict[str, int]:
+    """How many rows there are of each table and status asked for, or `most` when there are more.
+
+    So what counting costs has a bound. One question: `late=(Delivery, "failed"), new=(Order, "created")`.
+    """
+    counts = [
+        select(func.count())
+        .select_from(
+            select(model.id)
+            .where(model.merchant_id == merchant_id, model.status == status)
+            .limit(most)
+            .subquery()
+        )
+        .scalar_subquery()
+        .label(name)
+        for name, (model, status) in wanted.items()
+    ]
+    return dict(session().execute(select(*counts)).one()._mapping)
 
 
 def _filters(model: Any, wanted: Wanted) -> list[ColumnElement[bool]]:

@@ -5,7 +5,7 @@ payment changes once, from pending to final. So what was counted of payments
 older than a minute stays true for as long as the same number of them is
 pending; each look counts those few, reads the hours in which that number has
 changed again, and adds what came since. Every process keeps what it has
-counted, and asks once a minute whether the sum is still the table's: rows that
+counted, and asks every minute or so whether the sum is still the table's: rows that
 were written with an old time (by a clock that ran behind, or by `fill`) are
 found then.
 """
@@ -26,6 +26,8 @@ from gateway.models import Payment
 # Rows younger than this may still be on their way to their commit.
 _SETTLED = timedelta(minutes=1)
 _COMPARE_EVERY_S = 60.0
+# Comparing reads the whole index: at a million rows it takes a moment, so it is done the more rarely.
+_COMPARE_SHARE = 0.001
 _MAX_BOOKS = 500
 _HOUR = timedelta(hours=1)
 
@@ -46,7 +48,7 @@ class _Book:
         self._days: dict[datetime, Tally] = {}
         self._pending: dict[datetime, int] = {}
         self._upto: datetime | None = None
-        self._compared_at_s = time.monotonic()
+        self._compare_at_s = time.monotonic() + _COMPARE_EVERY_S
 
     def look(self) -> tuple[dict[datetime, Tally], dict[datetime, Tally]]:
         """The tallies by day, and those by hour, of every one in which there was a payment."""
@@ -61,13 +63,15 @@ class _Book:
             return days, hours
 
     def _compare(self) -> None:
-        if self._upto is None or time.monotonic() - self._compared_at_s < _COMPARE_EVERY_S:
+        began_s = time.monotonic()
+        if self._upto is None or began_s < self._compare_at_s:
             return
         known = sum(count for tally in self._days.values() for count, _ in tally.values())
         found = session().scalar(select(func.count()).where(self._own, Payment.created_at < self._upto))
         if found != known:
             self._start_anew()
-        self._compared_at_s = time.monotonic()
+        took_s = time.monotonic() - began_s
+        self._compare_at_s = time.monotonic() + max(_COMPARE_EVERY_S, took_s / _COMPARE_SHARE)
 
     def _reread_what_settled(self) -> None:
         if self._upto is None:

@@ -101,6 +101,22 @@ def test_the_largest_amount_is_the_contracts() -> None:
     assert money.MAX_AMOUNT == 9_999_999_999
 
 
+@pytest.mark.parametrize(
+    ("amount", "currency", "text"),
+    [
+        (50_000_000, "INR", "₹5,00,000"),
+        (50_050, "INR", "₹500.50"),
+        (0, "INR", "₹0"),
+        (1200, "USD", "$12"),
+        (500, "JPY", "¥500"),
+        (1_000, "KWD", "KWD 1"),
+        (1_001, "KWD", "KWD 1.001"),
+    ],
+)
+def test_decimals_that_say_nothing_may_be_left_out(amount: int, currency: str, text: str) -> None:
+    assert money.display(amount, currency, trim=True) == text
+
+
 currencies = st.sampled_from(sorted(money.EXPONENTS))
 
 

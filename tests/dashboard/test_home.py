@@ -8,6 +8,7 @@ from flask import Flask
 from sqlalchemy import update
 
 from gateway.core.db import session, transaction
+from gateway.dashboard import home
 from gateway.domain import events
 from gateway.models import ApiKey, Delivery
 from tests.conftest import Office, Person
@@ -31,6 +32,11 @@ def shown(page: str, test_id: str) -> str:
     found = re.search(rf'data-test-id="{test_id}"[^>]*>(.*?)</', page, re.DOTALL)
     assert found is not None, f"no {test_id} on the page"
     return found[1].strip()
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(home, "_SHARED_S", 0.0)
 
 
 @pytest.fixture
@@ -126,6 +132,20 @@ def test_a_poll_answers_304_until_something_has_changed(
     assert shown(visit.get("/dashboard/numbers", headers=seen).text, "success-rate") == "100%"
 
 
+def test_tabs_that_ask_at_once_share_an_answer_and_no_two_merchants_do(
+    visit: Visit, rival_visit: Visit, merchant: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(home, "_SHARED_S", 3600.0)
+    visit.get("/dashboard/numbers")
+    merchant.pay()
+    assert shown(visit.get("/dashboard/numbers").text, "total-transactions") == "0"
+    assert shown(visit.get("/dashboard/numbers?period=7d").text, "total-transactions") == "1"
+    # Whoever opens or reloads the page has the present.
+    assert shown(visit.get("/dashboard").text, "total-transactions") == "1"
+    assert "key_rival" in rival_visit.get("/dashboard").text
+    assert shown(rival_visit.get("/dashboard/numbers?period=7d").text, "total-transactions") == "0"
+
+
 def test_a_fragment_has_its_own_id_and_carries_no_key(visit: Visit) -> None:
     fragment = visit.get("/dashboard/numbers").text
     assert fragment.lstrip().startswith('<div id="numbers"')
@@ -136,11 +156,11 @@ def test_a_fragment_has_its_own_id_and_carries_no_key(visit: Visit) -> None:
 def test_it_looks_more_often_while_something_is_at_the_bank(
     visit: Visit, merchant: Person, settle: Callable[[], None]
 ) -> None:
-    assert 'hx-trigger="every 5s"' in visit.get("/dashboard").text
+    assert 'hx-trigger="every 3s"' in visit.get("/dashboard").text
     merchant.pay()
     assert 'hx-trigger="every 2s"' in visit.get("/dashboard").text
     settle()
-    assert 'hx-trigger="every 5s"' in visit.get("/dashboard").text
+    assert 'hx-trigger="every 3s"' in visit.get("/dashboard").text
 
 
 def test_the_chart_can_be_read_without_seeing_it(

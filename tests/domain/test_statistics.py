@@ -125,10 +125,10 @@ def test_what_was_young_is_counted_once_when_it_has_grown_old(
 def test_a_row_with_an_old_time_is_found_by_the_next_comparison(
     merchant: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(tallies, "_COMPARE_EVERY_S", 0.0)
     put(merchant.merchant_id, clock.now() - 5 * DAY)
     assert look(merchant.merchant_id).count == 1
     put(merchant.merchant_id, clock.now() - 9 * DAY)
-    monkeypatch.setattr(tallies, "_COMPARE_EVERY_S", 0)
     assert look(merchant.merchant_id).count == 2
 
 
