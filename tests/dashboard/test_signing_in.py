@@ -265,6 +265,19 @@ def test_a_poll_that_was_signed_out_takes_its_whole_page_away(app: Flask, visito
         assert poll.headers["HX-Redirect"] == "/login"
 
 
+def test_whoever_signs_in_again_is_back_on_the_page_that_was_open(visitor: FlaskClient) -> None:
+    headers = {"HX-Request": "true", "HX-Current-URL": "http://localhost/dashboard/webhooks?status=failed"}
+    poll = visitor.get("/dashboard/numbers", headers=headers)
+    assert poll.headers["HX-Redirect"] == "/login?next=/dashboard/webhooks?status%3Dfailed"
+    link = visitor.get("/dashboard/orders", headers={"HX-Request": "true", "HX-Request-Type": "full"})
+    assert (link.status_code, link.headers["HX-Redirect"]) == (401, "/login?next=/dashboard/orders")
+    for nonsense in ("http://[", "", "https://evil.example//evil.example"):
+        poll = visitor.get("/dashboard/numbers", headers=headers | {"HX-Current-URL": nonsense})
+        assert poll.status_code == 401
+        assert sign_in(visitor, wanted=poll.headers["HX-Redirect"][12:]).headers["Location"] == "/dashboard"
+        visitor.delete_cookie("gateway_session")
+
+
 # Out
 
 
