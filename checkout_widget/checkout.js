@@ -58,7 +58,7 @@
     if (this._open) return this._open.promise;
     // One checkout at a time: another one's modal is in the way.
     if (document.getElementById("payment-gateway-modal")) return Promise.resolve({ outcome: "closed" });
-    var open = this._open = { nonce: nonce(), timers: [], isReady: false, success: null };
+    var open = this._open = { nonce: nonce(), timers: [], isReady: false, success: null, failed: null };
     open.promise = new Promise(function (resolve) { open.resolve = resolve; });
     build(this, open);
     return open.promise;
@@ -198,6 +198,9 @@
       open.timers.push(setTimeout(function () { succeed(self, open); }, LOOK_AT_TICK_MS));
     } else if (message.type === "payment_failed") {
       open.isReady = true;
+      // A frame that is loaded again, in another language, says again how its payment ended.
+      if (data.paymentId && data.paymentId === open.failed) return;
+      open.failed = data.paymentId;
       call(self._options.onFailure, { paymentId: data.paymentId, code: data.code, message: data.message });
     } else if (message.type === "close_modal") {
       self.close();

@@ -27,13 +27,16 @@
     polls = 0;
     for (const form of main.querySelectorAll("form[data-pay]")) form.noValidate = true;
     if (main.dataset.state === "processing") {
-      remember(main.dataset.paymentId);
+      remember("payment", main.dataset.paymentId);
       timer = setTimeout(poll, POLL_MS);
       ticker = setInterval(countDown, 1000);
       countDown();
     } else if (main.dataset.paymentId) {
-      remember(null);
+      remember("payment", null);
+      remember("key", null);
     }
+    const key = remembered("key");
+    if (key) for (const input of main.querySelectorAll("[data-pay] [name=key]")) input.value = key;
     document.dispatchEvent(new CustomEvent("checkout:state"));
   }
 
@@ -43,6 +46,7 @@
     const next = drawn.getElementById("checkout");
     if (!next) return location.assign(url);
     document.title = drawn.title;
+    next.style.minHeight = next.dataset.state === "processing" ? main.style.minHeight : "";
     main.replaceWith(document.adoptNode(next));
     if (url) history.replaceState(null, "", url);
     adopt();
@@ -67,7 +71,7 @@
   async function load(url, mayBeGone) {
     try {
       const response = await fetch(url, { cache: "no-store" });
-      if (mayBeGone && !response.ok) return remember(null);
+      if (mayBeGone && !response.ok) return remember("payment", null);
       offline(false);
       swap(await response.text(), url);
     } catch {
@@ -78,19 +82,20 @@
 
   // ---- A reload in the middle finds its payment again
 
-  function remember(paymentId) {
-    const name = `checkout:${main.dataset.orderId}`;
+  // By its id once there is one; before that by the key of the form that was sent, which makes no second one.
+  function remember(what, value) {
+    const name = `checkout-${what}:${main.dataset.orderId}`;
     try {
-      if (paymentId) sessionStorage.setItem(name, paymentId);
+      if (value) sessionStorage.setItem(name, value);
       else sessionStorage.removeItem(name);
     } catch {
       // A browser that keeps nothing in frames: the address knows the payment all the same.
     }
   }
 
-  function remembered() {
+  function remembered(what) {
     try {
-      return sessionStorage.getItem(`checkout:${main.dataset.orderId}`);
+      return sessionStorage.getItem(`checkout-${what}:${main.dataset.orderId}`);
     } catch {
       return null;
     }
@@ -102,12 +107,14 @@
     if (busy || !isGood(form)) return;
     busy = true;
     const body = new URLSearchParams(new FormData(form));
+    remember("key", body.get("key"));
+    main.style.minHeight = `${main.offsetHeight}px`; // nothing jumps under the payer's finger
     show("processing");
     say(words.sending);
     // The form's key makes it one payment, however often this has to be sent.
     for (let tries = 1; ; tries++) {
       const response = await fetch(form.getAttribute("action"), { method: "POST", body }).catch(() => null);
-      const waits = !response || response.status === 429 || response.status === 503;
+      const waits = !response || [409, 429, 503].includes(response.status);
       if (!waits) {
         offline(false);
         return settle(form, response, await response.text());
@@ -224,8 +231,10 @@
   function formatExpiry(input, isDeleting) {
     let digits = digitsOf(input.value);
     if (/^[2-9]/.test(digits)) digits = `0${digits}`;
-    if (digits.length === 6) digits = digits.slice(0, 2) + digits.slice(4);
-    digits = digits.slice(0, 4);
+    // A year of four digits becomes two once it is all there.
+    const isLong = digits.slice(2, 4) === "20";
+    if (isLong && digits.length >= 6) digits = digits.slice(0, 2) + digits.slice(4, 6);
+    digits = digits.slice(0, isLong ? 5 : 4);
     const month = digits.slice(0, 2);
     const text = digits.length > 2 || (digits.length === 2 && !isDeleting) ? `${month}/${digits.slice(2)}` : digits;
     write(input, text, digitsOf(text).length);
@@ -299,6 +308,8 @@
   // ---- Ears
 
   document.addEventListener("click", (event) => {
+    // The second half of a double click may land on a link that has moved under the pointer.
+    if (busy && event.target.closest("a")) event.preventDefault();
     const button = event.target.closest("[data-method]");
     if (!button) return;
     event.preventDefault();
@@ -341,7 +352,7 @@
   });
 
   adopt();
-  const left = main.dataset.state === "choosing" && remembered();
+  const left = main.dataset.state === "choosing" && remembered("payment");
   if (left) {
     const url = new URL(location.href);
     url.searchParams.set("payment_id", left);

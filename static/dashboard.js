@@ -130,7 +130,6 @@ htmx.registerExtension("folding", {
   htmx_before_morph_attr: (element, { attrName }) => !(attrName === "open" && element.matches("details[id]")),
 });
 
-
 // Filters of lists: what was left empty does not crowd the address.
 document.addEventListener("formdata", (event) => {
   if (!event.target.matches("[data-tidy]")) return;
@@ -139,16 +138,11 @@ document.addEventListener("formdata", (event) => {
   }
 });
 
-// A new page of a list shows what it is filtered by, not what somebody chose on the page before:
-// morphing keeps what a reader typed, and does not know that it was sent.
+// What was typed into a filter and never sent is gone with the page it was typed on.
 document.addEventListener("htmx:after:swap", (event) => {
-  const swapped = event.detail.ctx.target;
-  for (const form of document.querySelectorAll("form[data-tidy]")) {
-    if (!swapped?.contains(form)) continue;
-    for (const field of form.elements) {
-      if (field.matches("select")) for (const option of field.options) option.selected = option.defaultSelected;
-      else if (field.matches("input") && field !== document.activeElement) field.value = field.defaultValue;
-    }
+  if (event.detail.ctx.sourceElement?.matches?.("[data-live]")) return;
+  for (const input of document.querySelectorAll("form[data-tidy] input")) {
+    if (input !== document.activeElement) input.value = input.defaultValue;
   }
 });
 

@@ -2,7 +2,8 @@
 
 What every merchant needs, to be copied:
 
-    orders             creates an order at the gateway, and asks what became of it
+    api                one request to the gateway
+    orders             creates an order there, and asks whether it is paid
     signature          is this webhook ours?
     standard_webhook   the same question by the Standard Webhooks rules, with replay protection
     webhook            does what a webhook says, once

@@ -2,15 +2,7 @@
 
 It keeps no books: what it decides follows from the reference alone, so asking
 twice gives the same answer, as with a real bank that knows its references.
-Some instruments make it behave in a chosen way, whatever the rates say:
-
-    UPI address         card                  what happens
-    success@sandbox     4000 0000 0000 0077   paid
-    declined@sandbox    4000 0000 0000 0002   refused
-    timeout@sandbox     4000 0000 0000 0259   no answer; an inquiry says paid
-    pending@sandbox     4000 0000 0000 0341   undecided until the third inquiry, then paid
-    silent@sandbox      4000 0000 0000 0044   never an answer: ends with a human
-    norefund@sandbox    4000 0000 0000 5126   paid, and every refund of it is refused
+Some instruments make it behave in a chosen way, whatever the rates say.
 """
 
 import hashlib
@@ -21,13 +13,17 @@ from gateway.core import money
 from gateway.core.config import Config
 from gateway.core.processor import Answer, Card, Charge, Outcome, Return
 
+# UPI address, card, what happens: for those who read about it.
+INSTRUMENTS = (
+    ("success@sandbox", "4000 0000 0000 0077", "Paid"),
+    ("declined@sandbox", "4000 0000 0000 0002", "Refused"),
+    ("timeout@sandbox", "4000 0000 0000 0259", "No answer; asked again, the bank says paid"),
+    ("pending@sandbox", "4000 0000 0000 0341", "Undecided until the third inquiry, then paid"),
+    ("silent@sandbox", "4000 0000 0000 0044", "Never an answer: flagged for a human"),
+    ("norefund@sandbox", "4000 0000 0000 5126", "Paid, and every refund of it is refused"),
+)
 _SCENARIO_CARDS = {
-    "4000000000000077": "success",
-    "4000000000000002": "declined",
-    "4000000000000259": "timeout",
-    "4000000000000341": "pending",
-    "4000000000000044": "silent",
-    "4000000000005126": "norefund",
+    card.replace(" ", ""): address.removesuffix("@sandbox") for address, card, _ in INSTRUMENTS
 }
 SCENARIOS = frozenset(_SCENARIO_CARDS.values())
 

@@ -16,8 +16,8 @@ def protect(response: Response) -> Response:
 
 
 def init_app(app: Flask) -> None:
-    from gateway.checkout import app_sandbox, handshake, page, paying, problems, sdk
+    from gateway.checkout import handshake, page, paying, problems, sandbox, sdk
 
-    assert all((app_sandbox, handshake, page, paying, problems, sdk))
+    assert all((handshake, page, paying, problems, sandbox, sdk))
     if "checkout" in app.config["GATEWAY"].faces:
         app.register_blueprint(checkout)

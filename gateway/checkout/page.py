@@ -23,6 +23,7 @@ _PROBLEMS = {
     "card.expiry_year": ("expiry", "expiry_wrong"),
     "card.cvv": ("cvv", "cvv_wrong"),
     "card.holder_name": ("holder_name", "name_wrong"),
+    "checkout_token": ("form", "link_incomplete"),
     "EXPIRED_CARD": ("expiry", "card_expired"),
 }
 _STATES = {"pending": "processing", "success": "success", "failed": "error"}

@@ -13,7 +13,14 @@ from gateway.web.requests import request_id
 
 log = logging.getLogger(__name__)
 
-_WORDS = {404: "not_found", 405: "not_found", 413: "odd_request", 429: "too_many", 503: "unavailable"}
+_WORDS = {
+    404: "not_found",
+    405: "not_found",
+    409: "unavailable",
+    413: "odd_request",
+    429: "too_many",
+    503: "unavailable",
+}
 # What may be shown again in a form that was refused.
 _HARMLESS = ("vpa", "holder_name", "expiry")
 

@@ -50,8 +50,9 @@ def begin(given: MultiDict[str, str]) -> Visit:
     shop = merchants.shopfront(order.merchant_id)
     if is_embedded:
         g.may_embed = framing.may_embed(shop)
-    g.visit = Visit(order, shop, language(), is_embedded, given.get("checkout_token"))
-    return g.visit  # type: ignore[no-any-return]
+    visit = Visit(order, shop, language(), is_embedded, given.get("checkout_token"))
+    g.visit = visit
+    return visit
 
 
 def language() -> str:

@@ -1,5 +1,6 @@
 """Orders: made here or by the merchant's server, shared as a link, and watched until they are paid."""
 
+from functools import lru_cache
 from typing import Any
 
 import segno
@@ -140,6 +141,12 @@ def _seen(order_id: str) -> dict[str, Any]:
         "order": found,
         "payments": tries,
         "link": link,
-        "qr": segno.make(link, error="m").svg_data_uri(border=2, light="#fff") if link else None,
+        "qr": _qr(link) if link else None,
         "is_live": found.status != "paid" or any(each.status == "pending" for each in tries),
     }
+
+
+@lru_cache(maxsize=256)
+def _qr(link: str) -> str:
+    """The link as a picture, for an <img>. Drawn once: the page it is on asks for itself again and again."""
+    return str(segno.make(link, error="m").svg_data_uri(border=2, light="#fff"))

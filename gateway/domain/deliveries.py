@@ -323,9 +323,12 @@ def rebuilt_headers(delivery: Delivery, endpoint: Endpoint, attempt: Attempt) ->
 def send_test(merchant_id: str, actor: str) -> str:
     """Really send a `webhook.test` event to the default endpoint and return the event's id.
 
-    raises  BadRequest  there is no address to send it to
+    raises  BadRequest  there is no address to send it to, or it was disabled
     """
     endpoint = endpoints.default(merchant_id)
+    if endpoint.url is not None and not endpoint.is_enabled:
+        reason = endpoint.disabled_reason or "The endpoint is disabled"
+        raise BadRequest(f"{reason}; save the address again to enable it", field="webhook_url")
     if not endpoints.is_usable(endpoint):
         raise BadRequest("Save a webhook URL before sending a test", field="webhook_url")
     audit.note(merchant_id, actor, "webhook.tested", endpoint.id)

@@ -160,6 +160,19 @@ def _make_test_merchant(config: Config) -> None:
     )
 
 
+def newest_key(merchant_id: str) -> tuple[str, str | None] | None:
+    """The merchant's newest key that is not revoked, with its secret where a page may show it."""
+    row = session().scalar(
+        select(ApiKey)
+        .where(ApiKey.merchant_id == merchant_id, ApiKey.revoked_at.is_(None))
+        .order_by(ApiKey.created_at.desc(), ApiKey.id)
+        .limit(1)
+    )
+    if row is None:
+        return None
+    return row.key, None if row.secret_encrypted is None else crypto.decrypt(row.secret_encrypted)
+
+
 def create_key(merchant_id: str, actor: str) -> tuple[str, str]:
     """A new pair of credentials: the key, and the secret that is readable now and never again."""
     mode = "test" if config.current().is_sandbox else "live"

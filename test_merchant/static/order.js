@@ -21,13 +21,17 @@ function openCheckout() {
 }
 
 function say(text) {
-  note.textContent = text;
+  if (isUnpaid()) note.textContent = text;
   refresh();
 }
 
+function isUnpaid() {
+  return document.getElementById("order").dataset.state === "unpaid";
+}
+
 async function refresh() {
+  if (document.hidden || !isUnpaid()) return;
   const order = document.getElementById("order");
-  if (document.hidden || order.dataset.state !== "unpaid") return;
   try {
     const answer = await fetch(order.dataset.url);
     if (!answer.ok) return;
@@ -42,7 +46,7 @@ async function refresh() {
 
 async function watch() {
   await refresh();
-  if (document.getElementById("order").dataset.state === "unpaid") setTimeout(watch, REFRESH_MS);
+  if (isUnpaid()) setTimeout(watch, REFRESH_MS);
 }
 
 document.addEventListener("visibilitychange", refresh);

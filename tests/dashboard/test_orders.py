@@ -1,14 +1,17 @@
 """Orders: made on a page, shared as a link, watched."""
 
+import html
 import re
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from flask.testing import FlaskClient
 
 from gateway.core import config as settings
 from gateway.core.config import Config
-from gateway.domain import search
+from gateway.core.db import transaction
+from gateway.domain import merchants, orders, search
 from tests.conftest import Person
 from tests.dashboard.conftest import Visit
 
@@ -104,6 +107,22 @@ def test_an_unpaid_order_has_a_link_and_its_qr(visit: Visit, merchant: Person, c
     picture = re.search(r'<img class="qr" src="data:image/svg\+xml([^"]+)"', text)
     assert picture is not None
     assert "hx-trigger" in text and "style=" not in text
+
+
+def test_a_link_carries_the_token_where_the_merchant_wants_one(
+    visit: Visit, merchant: Person, visitor: FlaskClient, config: Config
+) -> None:
+    order = merchant.order()
+    with transaction():
+        merchants.require_checkout_token(merchant.merchant_id, "tests", True)
+    text = visit.get(f"{PAGE}/{order['id']}").text
+    link = html.unescape(re.search(r'data-test-id="payment-link">([^<]+)<', text)[1])
+    assert link == (
+        f"{config.checkout_url}/checkout?order_id={order['id']}"
+        f"&checkout_token={orders.checkout_token(order['id'])}"
+    )
+    path = link.removeprefix(config.checkout_url)
+    assert order["id"] in visitor.get(path).text
 
 
 def test_a_paid_order_needs_no_link_and_shows_who_paid_it(

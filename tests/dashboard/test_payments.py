@@ -103,6 +103,7 @@ def test_its_story_is_told_in_order_with_events_and_deliveries(
     deliveries = {row["id"] for row in rows("SELECT id FROM webhook_logs")}
     links = re.findall(r'href="/dashboard/webhooks/([^"]+)"', text)
     assert deliveries and {str(id_) for id_ in deliveries} == set(links)
+    assert visit.get(f"/dashboard/webhooks/{links[0]}").status_code == 200
 
 
 def test_a_failed_payment_says_why_and_offers_nothing(

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from gateway.core.db import session, transaction
+from gateway.core.errors import BadRequest
 from gateway.core.sending import Receipt
 from gateway.domain import deliveries, endpoints, events, wire
 from gateway.models import Delivery, Endpoint
@@ -350,3 +351,14 @@ def test_an_event_that_waits_for_its_deliveries_is_under_way(merchant, shop) -> 
     happen(merchant.merchant_id)
     with transaction():
         assert deliveries.are_under_way(merchant.merchant_id)
+
+
+def test_a_test_of_a_disabled_endpoint_says_how_to_enable_it(merchant, shop) -> None:
+    fail(merchant.merchant_id, "payment.failed")
+    with transaction():
+        session().execute(update(Endpoint).values(is_enabled=False))
+    with (
+        pytest.raises(BadRequest, match="The receiver answered 410 Gone; save the address again"),
+        transaction(),
+    ):
+        deliveries.send_test(merchant.merchant_id, "asha")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from test_merchant import webhook
 from test_merchant.books import Books
 from tests.shop.conftest import CHECKOUT_URL, OpenShop, ScriptedGateway
 from tests.shop.letters import deliver, event_body, paid_body, refunded_body
@@ -135,6 +136,15 @@ class TestPaidByWebhook:
             body = paid_body(order, 50_000)
             answers = list(pool.map(lambda _: deliver(app.test_client(), body).status_code, range(20)))
         assert (answers, parcels(buyer, order)) == ([200] * 20, 1)
+
+    def test_what_is_done_with_an_event_is_done_once(
+        self, buyer: FlaskClient, order: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        done: list[str] = []
+        monkeypatch.setattr(webhook, "act", lambda books, order, event: done.append(event["id"]))
+        for number in (1, 2, 1, 1, 2):
+            deliver(buyer, paid_body(order, 50_000, number))
+        assert done == ["evt_0000000000000001", "evt_0000000000000002"]
 
     def test_the_same_news_under_another_id_ships_nothing_more(self, buyer: FlaskClient, order: str) -> None:
         for number in (1, 2):

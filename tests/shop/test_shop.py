@@ -358,6 +358,21 @@ class TestTheProcess:
             shop.kill()
             shop.wait()
 
+    @pytest.mark.parametrize(
+        ("name", "value"), [("PORT", "http"), ("SHOP_DB", "/dev/null/shop.db"), ("SHOP_DB", str(ROOT))]
+    )
+    def test_what_it_cannot_use_is_said_in_one_line(self, name: str, value: str) -> None:
+        shop = subprocess.run(
+            [sys.executable, "-m", "test_merchant"],
+            cwd=ROOT,
+            env=os.environ | {"PORT": "0", name: value},
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+        assert shop.returncode == 1
+        assert re.fullmatch(rf"test_merchant: {name}.*\n", shop.stderr)
+
     def test_it_imports_nothing_of_the_gateway(self) -> None:
         script = "import sys, test_merchant.__main__; print(*sys.modules)"
         loaded = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, check=True)
