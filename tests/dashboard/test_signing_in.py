@@ -160,6 +160,7 @@ def test_what_was_typed_is_kept_but_for_the_password(visitor: FlaskClient) -> No
     assert "hunter2" not in page
 
 
+@pytest.mark.usefixtures("one_minute")
 def test_one_account_is_not_guessed_at_for_long(visitor: FlaskClient) -> None:
     answers = [sign_in(visitor, EMAIL, f"guess {number}") for number in range(11)]
     assert [answer.status_code for answer in answers] == [401] * 10 + [429]
@@ -170,6 +171,7 @@ def test_one_account_is_not_guessed_at_for_long(visitor: FlaskClient) -> None:
     assert sign_in(visitor).status_code == 303
 
 
+@pytest.mark.usefixtures("one_minute")
 def test_one_sender_does_not_try_many_accounts(visitor: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crypto, "verify_password", lambda *_: False)
     codes = [sign_in(visitor, f"{number}@example.com").status_code for number in range(31)]
