@@ -37,7 +37,7 @@ RIVAL_ID = "11111111-2222-4333-8444-555555555555"
 PEOPLE = ("merchants", "users", "api_keys", "webhook_endpoints")
 
 
-CROWDED = ("races", "faults", "test_compose.py")
+CROWDED = ("races", "faults", "bench", "test_compose.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
