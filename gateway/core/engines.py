@@ -1,0 +1,85 @@
+"""How the two engines are opened: their connections, and what each is told first."""
+
+import time
+from typing import Any
+
+import psycopg2
+import psycopg2.extensions
+from sqlalchemy import Engine, create_engine, event, exc
+
+from gateway.core.config import Config
+
+_PING_AFTER_IDLE_S = 5.0
+
+
+class _Connection(psycopg2.extensions.connection):
+    """psycopg2's connection, remembering which statements it has prepared."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.info_of_statements: set[str] = set()
+
+
+def open_engine(config: Config, pool_size: int, *, lock_timeout_ms: int, busy_timeout_ms: int) -> Engine:
+    """An engine with at most `pool_size` idle connections; `busy_timeout_ms` is SQLite's patience."""
+    # Errors must not carry values: what a statement was given may be a secret.
+    pool: dict[str, Any] = {
+        "hide_parameters": True,
+        "pool_size": pool_size,
+        "max_overflow": 8,
+        "pool_timeout": 10,
+        # The connection used last knows the statements best.
+        "pool_use_lifo": True,
+    }
+    if config.is_embedded:
+        return _open_sqlite(config, busy_timeout_ms, pool)
+    return _open_postgresql(config, lock_timeout_ms, pool)
+
+
+def _open_sqlite(config: Config, busy_timeout_ms: int, pool: dict[str, Any]) -> Engine:
+    config.var_dir.mkdir(parents=True, exist_ok=True)
+    options = {"isolation_level": None, "check_same_thread": False, "timeout": busy_timeout_ms / 1000}
+    engine = create_engine(config.database_url, connect_args=options, **pool)
+    event.listen(engine, "connect", _set_pragmas)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _set_pragmas(connection: Any, _record: Any) -> None:
+    # recursive_triggers: REPLACE, too, asks the triggers that keep the ledger.
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Any) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _open_postgresql(config: Config, lock_timeout_ms: int, pool: dict[str, Any]) -> Engine:
+    options = {
+        "connection_factory": _Connection,
+        "connect_timeout": 3,
+        "tcp_user_timeout": 8000,
+        "application_name": "gateway",
+        "options": f"-c timezone=UTC -c lock_timeout={lock_timeout_ms}"
+        " -c idle_in_transaction_session_timeout=30000",
+    }
+    engine = create_engine(config.database_url, connect_args=options, **pool)
+    event.listen(engine, "checkin", _note_checkin)
+
+    def ping_after_idling(connection: Any, record: Any, _proxy: Any) -> None:
+        idle_since = record.info.get("idle_since")
+        if idle_since is None or time.monotonic() - idle_since < _PING_AFTER_IDLE_S:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except psycopg2.Error as error:
+            raise exc.DisconnectionError from error
+
+    event.listen(engine, "checkout", ping_after_idling)
+    return engine
+
+
+def _note_checkin(_connection: Any, record: Any) -> None:
+    record.info["idle_since"] = time.monotonic()
