@@ -18,21 +18,21 @@ as if each write stood alone.
 """
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Engine, exc
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from gateway.core import queue, statements
 from gateway.core.config import Config
-from gateway.core.engines import open_engine
+from gateway.core.engines import open_both
 from gateway.core.errors import Busy, Unavailable
 from gateway.core.failures import Conflict as Conflict
 from gateway.core.failures import StatementFailed as StatementFailed
 from gateway.core.failures import translated
+from gateway.core.raw import RawConnections
 from gateway.core.statements import Call, Statement
 from gateway.core.together import Together
 
@@ -49,6 +49,7 @@ _IMPATIENTLY: Call = (
 Tallies = dict[tuple[Statement, tuple[tuple[str, Any], ...]], int]
 
 _engine: Engine | None = None
+_raw: RawConnections | None = None
 _local = threading.local()
 # SQLite's own busy waiting is unfair (p99 of 750 ms at 32 threads); queueing here is not.
 _sqlite_writer = threading.Lock()
@@ -56,9 +57,9 @@ _sqlite_writer = threading.Lock()
 
 def connect(config: Config, pool_size: int = 8) -> Engine:
     """Open the engine of this process. `pool_size` is how many threads may use it at once."""
-    global _engine
+    global _engine, _raw
     disconnect()
-    _engine = open_engine(
+    _engine, _raw = open_both(
         config, pool_size, lock_timeout_ms=LOCK_TIMEOUT_MS, busy_timeout_ms=_SQLITE_BUSY_TIMEOUT_MS
     )
     return _engine
@@ -66,20 +67,27 @@ def connect(config: Config, pool_size: int = 8) -> Engine:
 
 def disconnect() -> None:
     """Close what `connect` opened; connections of other threads close when they come back."""
-    global _engine
+    global _engine, _raw
     if _engine is not None:
         _engine.dispose()
-    _engine = None
+        _raw_connections().close()
+    _engine = _raw = None
 
 
 def _drop_connections() -> None:
     """One lost connection is rarely alone: the next request opens fresh ones."""
     engine().dispose()
+    _raw_connections().drop_idle()
 
 
 def engine() -> Engine:
     assert _engine is not None, "db.connect was not called"
     return _engine
+
+
+def _raw_connections() -> RawConnections:
+    assert _raw is not None, "db.connect was not called"
+    return _raw
 
 
 def is_sqlite() -> bool:
@@ -139,15 +147,19 @@ def fetch_one(statement: Statement, **values: Any) -> Any | None:
 
     A connection that died while idle is replaced and the question asked again.
     """
-    for is_last in (False, True):
-        try:
-            with _raw_connection() as connection:
-                row = _send(connection, [(statement, values)]).fetchone()
-                return None if row is None else tuple(map(_plain, row))
-        except Unavailable:
-            if is_last or is_sqlite():
-                raise
-    raise AssertionError("unreachable")
+    calls = [(statement, values)]
+    try:
+        row = _ask(calls)
+    except Unavailable:
+        if is_sqlite():
+            raise
+        row = _ask(calls)
+    return row
+
+
+def _ask(calls: Sequence[Call]) -> Any | None:
+    with translated(_drop_connections):
+        return _raw_connections().use(lambda connection: _send(connection, calls).fetchone())
 
 
 class _Unit:
@@ -200,11 +212,11 @@ def _commit_together(parts: list[tuple[list[Call], Tallies]]) -> list[None]:
     """Several units of work as one transaction; all of them or none."""
     calls = statements.merged([calls for calls, _ in parts])
     calls += _tallied([tallies for _, tallies in parts])
-    with _raw_connection() as connection:
-        if is_sqlite():
-            _commit_sqlite(connection, calls)
-        else:
-            _send(connection, calls if len(parts) == 1 else [_IMPATIENTLY, *calls])
+    if len(parts) > 1 and not is_sqlite():
+        calls.insert(0, _IMPATIENTLY)
+    commit = _commit_sqlite if is_sqlite() else _send
+    with translated(_drop_connections):
+        _raw_connections().use(lambda connection: commit(connection, calls))
     return [None] * len(parts)
 
 
@@ -267,31 +279,10 @@ def _run(unit: _Unit) -> Iterator[None]:
         queue.ring(name)
 
 
-@contextmanager
-def _raw_connection() -> Iterator[Any]:
-    """The driver's own connection, outside any transaction (autocommit)."""
-    with translated(_drop_connections):
-        pooled = engine().raw_connection()
-        connection: Any = pooled.driver_connection
-        try:
-            if not is_sqlite():
-                connection.autocommit = True
-            yield connection
-        finally:
-            if not is_sqlite() and not connection.closed:
-                connection.autocommit = False
-            pooled.close()
-
-
-def _send(connection: Any, calls: list[Call]) -> Any:
+def _send(connection: Any, calls: Sequence[Call]) -> Any:
     if is_sqlite():
         return statements.run_sqlite(connection, calls)
     return statements.run_postgresql(connection, calls)
-
-
-def _plain(value: Any) -> Any:
-    """SQLAlchemy teaches psycopg2 to make UUID objects; here, as everywhere, they are text."""
-    return str(value) if isinstance(value, UUID) else value
 
 
 _inserts: dict[tuple[str, str], tuple[Statement, dict[str, Any]]] = {}
