@@ -4,12 +4,12 @@ import logging
 
 from flask import Flask
 
-from gateway import api
+from gateway import api, dashboard
 from gateway.core import config as settings
 from gateway.core import crypto, db, migration, queue
 from gateway.core.config import Config
 from gateway.domain import merchants
-from gateway.web import requests
+from gateway.web import assets, filters, requests
 
 MAX_BODY_BYTES = 128 * 1024
 
@@ -22,7 +22,10 @@ def create_app(config: Config) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["SECRET_KEY"] = config.secret_key
     requests.init_app(app)
+    assets.init_app(app)
+    filters.init_app(app)
     api.init_app(app)
+    dashboard.init_app(app)
     return app
 
 

@@ -37,13 +37,30 @@ RIVAL_ID = "11111111-2222-4333-8444-555555555555"
 PEOPLE = ("merchants", "users", "api_keys", "webhook_endpoints")
 
 
-CROWDED = ("races", "faults", "bench", "test_compose.py")
+CROWDED = (
+    "races",
+    "faults",
+    "story",
+    "browser",
+    "bench",
+    "shop",
+    "receivers",
+    "test_compose.py",
+    "test_check.py",
+    "test_readme.py",
+    "test_supervisor.py",
+    "test_cli.py",
+    "test_bootstrap.py",
+)
 
 
+# First, because pytest-xdist reads the groups in a hook of the same name.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole gateways and crowds of processes take turns: two at once would ask too much of one server."""
+    """Whole gateways and crowds of processes take turns: two at once would ask too much of one machine."""
     for item in items:
         if any(word in item.path.parts for word in CROWDED):
+            item.add_marker(pytest.mark.crowded)
             item.add_marker(pytest.mark.xdist_group("crowded"))
 
 
@@ -155,9 +172,16 @@ def _empty(config: Config) -> None:
         connection.close()
 
 
+_apps: dict[Config, Flask] = {}
+
+
 @pytest.fixture
 def app(config: Config) -> Flask:
-    return create_app(config)
+    """The application of these settings. Its rules take long to compile, so all tests share it."""
+    if config not in _apps:
+        _apps[config] = create_app(config)
+        queue.disconnect()
+    return _apps[config]
 
 
 @dataclass

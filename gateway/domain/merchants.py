@@ -7,12 +7,13 @@ from uuid import uuid4
 
 from sqlalchemy import select
 
-from gateway.core import clock, crypto
+from gateway.core import clock, config, crypto
 from gateway.core.config import SEEDED_PASSWORD, SEEDED_WEBHOOK_SECRET, Config
 from gateway.core.db import Conflict, fetch_one, later, reading, session, transaction
 from gateway.core.errors import AuthenticationFailed, Unavailable
 from gateway.core.ids import new_id
 from gateway.core.statements import Statement, moment
+from gateway.domain import audit
 from gateway.models import ApiKey, Endpoint, Merchant, User
 
 SEEDED_MERCHANT_ID = "550e8400-e29b-41d4-a716-446655440000"
@@ -142,6 +143,16 @@ def _make_test_merchant(config: Config) -> None:
             ),
         ]
     )
+
+
+def create_key(merchant_id: str, actor: str) -> tuple[str, str]:
+    """A new pair of credentials: the key, and the secret that is readable now and never again."""
+    mode = "test" if config.current().is_sandbox else "live"
+    key, secret = f"key_{mode}_{crypto.new_token(18)}", f"secret_{mode}_{crypto.new_token(32)}"
+    # The sandbox shows its secrets again and again; production does so once.
+    session().add(new_api_key(merchant_id, key, secret, shown=config.current().is_sandbox))
+    audit.note(merchant_id, actor, "key.created", key)
+    return key, secret
 
 
 def new_api_key(merchant_id: str, key: str, secret: str, *, shown: bool) -> ApiKey:

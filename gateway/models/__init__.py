@@ -4,7 +4,7 @@ from gateway.models.audit import AuditLine
 from gateway.models.base import Base
 from gateway.models.idempotency import IdempotencyKey
 from gateway.models.ledger import Balance, Transfer
-from gateway.models.merchants import ApiKey, Merchant, User
+from gateway.models.merchants import ApiKey, Merchant, User, UserSession
 from gateway.models.orders import Order
 from gateway.models.payments import Payment
 from gateway.models.refunds import Refund
@@ -28,5 +28,6 @@ __all__ = [
     "Refund",
     "Transfer",
     "User",
+    "UserSession",
     "Worker",
 ]

@@ -17,6 +17,8 @@ class Merchant(Base):
     is_active: Mapped[bool] = mapped_column(default=True)
     # What browsers may open the checkout from; a JSON array of origins, null for the default.
     allowed_origins: Mapped[str | None] = mapped_column(Text, default=None)
+    # Whether the open checkout routes want an order's checkout token besides its id.
+    requires_checkout_token: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
@@ -34,6 +36,25 @@ class User(Base):
     last_seen_at: Mapped[datetime | None] = mapped_column(default=None)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+
+
+class UserSession(Base):
+    """One browser in which a person is signed in; the cookie holds the token, this its hash.
+
+    It is over when it was ended or has expired, whatever a cookie still says.
+    """
+
+    __tablename__ = "user_sessions"
+
+    id: Mapped[uuid_key]
+    user_id: Mapped[str] = mapped_column(UUID, ForeignKey("users.id"), index=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    # What the browser calls itself, so that its person knows it again.
+    agent: Mapped[str] = mapped_column(String(255))
+    created_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None] = mapped_column(default=None)
 
 
 class ApiKey(Base):

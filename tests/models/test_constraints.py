@@ -20,7 +20,14 @@ STAMPS = {"created_at": NOW, "updated_at": NOW}
 
 # A good row of each table; each test says only what is different about its own.
 GOOD: dict[str, dict[str, Any]] = {
-    "merchants": {"id": None, "name": "Shop", "email": "shop@example.com", "is_active": True, **STAMPS},
+    "merchants": {
+        "id": None,
+        "name": "Shop",
+        "email": "shop@example.com",
+        "is_active": True,
+        "requires_checkout_token": False,
+        **STAMPS,
+    },
     "users": {
         "id": None,
         "merchant_id": MERCHANT,

@@ -1,0 +1,1 @@
+"""The payer's page, framed by the SDK."""

@@ -1,0 +1,69 @@
+"""How money, times and states read on a page."""
+
+from datetime import UTC, datetime
+
+from flask import Flask
+from markupsafe import Markup
+
+from gateway.core import clock, money
+from gateway.web import assets
+
+# A state is a word, a colour and an icon: (tone, icon). Colour alone says nothing to many readers.
+STATES = {
+    "created": ("neutral", "circle-dashed"),
+    "attempted": ("info", "circle-dot"),
+    "paid": ("good", "circle-check"),
+    "pending": ("info", "clock"),
+    "success": ("good", "circle-check"),
+    "processed": ("good", "circle-check"),
+    "failed": ("bad", "circle-x"),
+    "running": ("good", "circle-check"),
+    "stopped": ("bad", "circle-x"),
+    "active": ("good", "circle-check"),
+    "revoked": ("neutral", "ban"),
+    "inactive": ("neutral", "ban"),
+}
+
+
+def moment(value: datetime | None) -> Markup:
+    """`2026-01-15 10:31:00` in UTC inside a <time>; the page's script adds the reader's zone on hover."""
+    if value is None:
+        return Markup('<span class="none">—</span>')
+    return Markup('<time datetime="{}" title="UTC">{:%Y-%m-%d %H:%M:%S}</time>').format(
+        clock.iso(value), value.astimezone(UTC)
+    )
+
+
+def ago(value: datetime | None) -> Markup:
+    """`3 min ago` inside a <time> whose title has the exact moment."""
+    if value is None:
+        return Markup('<span class="none">never</span>')
+    seconds = max(0, int((clock.now() - value).total_seconds()))
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size:
+            text = f"{seconds // size} {unit} ago"
+            break
+    else:
+        text = "just now" if seconds < 5 else f"{seconds} s ago"
+    return Markup('<time datetime="{}" title="{:%Y-%m-%d %H:%M:%S} UTC">{}</time>').format(
+        clock.iso(value), value.astimezone(UTC), text
+    )
+
+
+def icon(name: str) -> Markup:
+    """A line icon in the colour of the text around it; hidden from screen readers."""
+    return Markup('<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>').format(
+        assets.asset_url("icons.svg"), name
+    )
+
+
+def status(word: str) -> Markup:
+    """A state as word, colour and icon."""
+    tone, symbol = STATES.get(word, ("neutral", "circle"))
+    return Markup('<span class="status" data-tone="{}">{}{}</span>').format(tone, icon(symbol), word)
+
+
+def init_app(app: Flask) -> None:
+    app.jinja_env.filters.update(money=money.display, moment=moment, ago=ago, status=status)
+    app.jinja_env.globals["icon"] = icon
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

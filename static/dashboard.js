@@ -1,0 +1,92 @@
+"use strict";
+
+// What HTML alone cannot do. Everything here is an extra: each page works without it.
+
+// Live fragments rest while nobody looks, and while somebody writes in them.
+document.addEventListener("htmx:before:request", (event) => {
+  const source = event.detail.ctx.sourceElement;
+  if (!source.matches("[data-live]")) return;
+  const busy = source.contains(document.activeElement) && document.activeElement.matches("input, select, textarea");
+  if (document.hidden || busy) event.preventDefault();
+});
+
+// A menu that was opened on a phone closes when it has led somewhere.
+document.addEventListener("htmx:after:history:update", () => {
+  const menu = document.getElementById("menu");
+  if (menu) menu.checked = false;
+});
+
+document.addEventListener("click", async (event) => {
+  const copy = event.target.closest("[data-copy]");
+  if (copy) return copyText(copy);
+  const reveal = event.target.closest("[data-reveal]");
+  if (reveal) return revealSecret(reveal);
+  const opener = event.target.closest("[data-dialog]");
+  if (opener) document.getElementById(opener.dataset.dialog).showModal();
+  const closer = event.target.closest("[data-close-dialog]");
+  if (closer) closer.closest("dialog").close();
+});
+
+async function copyText(button) {
+  const source = document.getElementById(button.dataset.copy);
+  const text = source.dataset.secret ?? source.value ?? source.textContent;
+  try {
+    await navigator.clipboard.writeText(text.trim());
+    say("Copied");
+  } catch {
+    say("This browser does not let pages copy; select the text instead");
+  }
+}
+
+function revealSecret(button) {
+  const field = document.getElementById(button.dataset.reveal);
+  const isShown = button.getAttribute("aria-pressed") === "true";
+  field.textContent = isShown ? "•".repeat(20) : field.dataset.secret;
+  button.setAttribute("aria-pressed", String(!isShown));
+}
+
+// One polite sentence for screen readers and a short-lived word for everybody else.
+function say(text) {
+  const spoken = document.getElementById("spoken");
+  spoken.textContent = text;
+  spoken.classList.add("shown");
+  clearTimeout(say.timer);
+  say.timer = setTimeout(() => spoken.classList.remove("shown"), 2000);
+}
+
+// A form that asks first, by its own words.
+document.addEventListener("submit", (event) => {
+  const question = event.target.dataset.confirm;
+  if (question && !window.confirm(question)) {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }
+}, true);
+
+// A filter is applied as soon as it is chosen.
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-submit-on-change]")) event.target.form.requestSubmit();
+});
+
+// The exact moment in the reader's own zone, on hover.
+document.addEventListener("mouseover", (event) => {
+  const time = event.target.closest?.("time[datetime]");
+  if (!time || time.dataset.local) return;
+  time.dataset.local = "yes";
+  const local = new Date(time.dateTime).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "long" });
+  time.title = `${local} (${time.dateTime.replace("T", " ").replace("Z", " UTC")})`;
+});
+
+// Waits that are counted down: <time data-until="…">.
+setInterval(() => {
+  for (const wait of document.querySelectorAll("[data-until]")) {
+    const seconds = Math.round((new Date(wait.dataset.until) - Date.now()) / 1000);
+    wait.textContent = seconds > 0 ? `in ${inWords(seconds)}` : "now";
+  }
+}, 1000);
+
+function inWords(seconds) {
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
+}
