@@ -56,8 +56,8 @@ def _open_sqlite(
     event.listen(engine, "begin", _begin)
     words, more = engine.dialect.create_connect_args(engine.url)
 
-    def connect() -> sqlite3.Connection:
-        connection = sqlite3.connect(*words, **(more | options))
+    def connect() -> Any:
+        connection: Any = sqlite3.connect(*words, **{**more, **options})  # type: ignore[call-overload]
         _set_pragmas(connection, None)
         return connection
 
@@ -100,7 +100,7 @@ def _open_postgresql(
     words, more = engine.dialect.create_connect_args(engine.url)
 
     def connect() -> Any:
-        connection = psycopg2.connect(*words, **(more | options))
+        connection = psycopg2.connect(*words, **more, **options)
         connection.autocommit = True
         return connection
 
