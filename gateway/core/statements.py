@@ -46,6 +46,7 @@ class Statement:
 
 
 Call = tuple[Statement, Values]
+Binders = dict[str, Callable[[Any], Any]]
 
 
 def insert_into(table: Table) -> Statement:
@@ -66,9 +67,9 @@ def _from_json(column: Column[Any]) -> str:
     return f"CAST({column.name} #>> '{{}}' AS json)" if isinstance(column.type, JSON) else column.name
 
 
-def binders(table: Table, dialect: Dialect) -> dict[str, Callable[[Any], Any]]:
+def binders(table: Table, dialect: Dialect) -> Binders:
     """How Python values become what the driver takes, for those columns where they differ."""
-    found: dict[str, Callable[[Any], Any]] = {}
+    found: Binders = {}
     for column in table.columns:
         bind = column.type.dialect_impl(dialect).bind_processor(dialect)
         # PostgreSQL's driver takes moments as they are; the processor would only pass them through.

@@ -5,17 +5,17 @@ then gives it its place in the merchant's sequence and makes a delivery for each
 endpoint that wants it (`fan_out`), so requests never queue up behind a counter.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from itertools import count, groupby
-from uuid import uuid4
+from typing import Any
 
 from sqlalchemy import select, text
 
 from gateway.core import clock, config
-from gateway.core.db import add, later, ring, session
+from gateway.core.db import add_row, later, ring, session
 from gateway.core.errors import NotFound
-from gateway.core.ids import is_id, new_id
+from gateway.core.ids import is_id, new_id, new_uuid
 from gateway.core.statements import Statement
 from gateway.domain import endpoints, wire
 from gateway.models import Delivery, Endpoint, Event
@@ -27,7 +27,15 @@ _ADVANCE = text(
     " ON CONFLICT (merchant_id) DO UPDATE SET last_sequence = event_counters.last_sequence + :by"
     " RETURNING last_sequence"
 )
-_NUMBER_EVENT = Statement("UPDATE events SET sequence = :sequence WHERE position = :position")
+_NUMBER_EVENT = Statement(
+    "UPDATE events SET sequence = :sequence WHERE position = :position",
+    "UPDATE events SET sequence = r.sequence"
+    " FROM json_to_recordset(:rows) AS r (position bigint, sequence bigint)"
+    " WHERE events.position = r.position",
+)
+
+# A new delivery's values and its endpoint; may make the delivery one that is under way.
+Start = Callable[[dict[str, Any], Endpoint], None]
 
 
 def emit(
@@ -39,44 +47,48 @@ def emit(
     that endpoint hears of it.
     """
     event_id = new_id("evt")
-    add(
-        Event(
-            id=event_id,
-            merchant_id=merchant_id,
-            payment_id=payment["id"],
-            event=event,
-            data=wire.encode(more | {"payment": payment}),
-            endpoint_id=endpoint_id,
-            created_at=clock.now(),
-        )
+    add_row(
+        Event,
+        id=event_id,
+        merchant_id=merchant_id,
+        payment_id=payment["id"],
+        event=event,
+        data=wire.encode(more | {"payment": payment}),
+        endpoint_id=endpoint_id,
+        created_at=clock.now(),
     )
     ring("webhooks")
     return event_id
 
 
-def fan_out() -> int:
+def fan_out(start: Start = lambda _delivery, _endpoint: None) -> int:
     """Give waiting events their sequence and make their deliveries; says how many events it took.
+
+    start   is shown each delivery before it is written, in the order of the events
 
     The oldest waiting events are locked in the order of their writing, so two
     workers take turns and each merchant's sequence has neither gap nor twin.
     """
     waiting = (
-        select(Event)
+        select(*Event.__table__.columns)
         .where(Event.sequence.is_(None))
         .order_by(Event.position)
         .limit(FAN_OUT_BATCH)
         .with_for_update()
     )
-    events = list(session().scalars(waiting))
+    events: Sequence[Any] = session().execute(waiting).all()
     if not events:
         return 0
     sequences = _number(events)
     wanting = _usable_endpoints({event.merchant_id for event in events})
     for event in events:
         later(_NUMBER_EVENT, position=event.position, sequence=sequences[event.position])
+    for event in events:
         for endpoint in wanting.get(event.merchant_id, []):
             if _wants(endpoint, event):
-                add(_delivery(event, sequences[event.position], endpoint))
+                delivery = _delivery(event, sequences[event.position], endpoint)
+                start(delivery, endpoint)
+                add_row(Delivery, **delivery)
     return len(events)
 
 
@@ -133,15 +145,17 @@ def _wants(endpoint: Endpoint, event: Event) -> bool:
     return endpoint.events is None or event.event in endpoint.events
 
 
-def _delivery(event: Event, sequence: int, endpoint: Endpoint) -> Delivery:
+def _delivery(event: Event, sequence: int, endpoint: Endpoint) -> dict[str, Any]:
     now = clock.now()
-    return Delivery(
-        id=str(uuid4()),
-        merchant_id=event.merchant_id,
-        event_id=event.id,
-        endpoint_id=endpoint.id,
-        event=event.event,
-        payload=wire.event_body(event, sequence),
-        next_retry_at=now + timedelta(seconds=config.current().webhook_retry_intervals_s[0]),
-        created_at=now,
-    )
+    return {
+        "id": new_uuid(),
+        "merchant_id": event.merchant_id,
+        "event_id": event.id,
+        "endpoint_id": endpoint.id,
+        "event": event.event,
+        "payload": wire.event_body(event, sequence),
+        "status": "pending",
+        "attempts": 0,
+        "next_retry_at": now + timedelta(seconds=config.current().webhook_retry_intervals_s[0]),
+        "created_at": now,
+    }
