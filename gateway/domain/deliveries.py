@@ -4,16 +4,16 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from uuid import uuid4
+from typing import Any
 
-from sqlalchemy import and_, case, func, or_, select, update
+from sqlalchemy import and_, case, or_, select, update
 
 from gateway.core import clock, config, signing
-from gateway.core.db import add, later, ring, session
+from gateway.core.db import add_row, fetch_one, later, ring, session
 from gateway.core.errors import BadRequest, NotFound
-from gateway.core.ids import is_uuid
+from gateway.core.ids import is_uuid, new_uuid
 from gateway.core.sending import Receipt
-from gateway.core.statements import Statement
+from gateway.core.statements import Statement, moment
 from gateway.domain import audit, endpoints, events, wire
 from gateway.models import Attempt, Delivery, Endpoint
 from gateway.models.base import seconds_from_now
@@ -30,14 +30,32 @@ _CLOSE_INTERRUPTED = Statement(
     "UPDATE delivery_attempts SET outcome = 'interrupted'"
     " WHERE delivery_id = :delivery_id AND outcome IS NULL"
 )
+# An attempt that has an outcome was interrupted, and its lease lost.
 _FINISH_ATTEMPT = Statement(
     "UPDATE delivery_attempts SET duration_ms = :duration_ms, outcome = :outcome, response_code = :code,"
-    " error = :error WHERE id = :id"
+    " error = :error WHERE id = :id AND outcome IS NULL",
+    "UPDATE delivery_attempts SET duration_ms = r.duration_ms, outcome = r.outcome, response_code = r.code,"
+    " error = r.error FROM json_to_recordset(:rows)"
+    " AS r (id uuid, duration_ms int, outcome text, code int, error text)"
+    " WHERE delivery_attempts.id = r.id AND delivery_attempts.outcome IS NULL",
+)
+_SUCCEED = Statement(
+    "UPDATE webhook_logs SET status = 'success', attempts = CASE WHEN attempts < 1 THEN 1 ELSE attempts END,"
+    " next_retry_at = NULL, response_code = :code, response_body = :body,"
+    " lease_token = NULL, lease_until = NULL WHERE id = :id AND lease_token = :token",
+    "UPDATE webhook_logs SET status = 'success', attempts = CASE WHEN attempts < 1 THEN 1 ELSE attempts END,"
+    " next_retry_at = NULL, response_code = r.code, response_body = r.body,"
+    " lease_token = NULL, lease_until = NULL"
+    " FROM json_to_recordset(:rows) AS r (id uuid, token uuid, code int, body text)"
+    " WHERE webhook_logs.id = r.id AND webhook_logs.lease_token = r.token",
 )
 _FINISH_DELIVERY = Statement(
     "UPDATE webhook_logs SET status = :status, attempts = :attempts, next_retry_at = :next_retry_at,"
     " response_code = :code, response_body = :body, lease_token = NULL, lease_until = NULL"
     " WHERE id = :id AND lease_token = :token"
+)
+_NEXT_DUE = Statement(
+    "SELECT min(next_retry_at) FROM webhook_logs WHERE status = 'pending' AND lease_until IS NULL"
 )
 _DISABLE = Statement(
     "UPDATE webhook_endpoints SET is_enabled = false, disabled_reason = 'The receiver answered 410 Gone',"
@@ -77,8 +95,19 @@ def claim(limit: int, busy: Mapping[str, int], per_endpoint: int) -> list[Claim]
     that attempt is repeated under its own number. Where the endpoint is gone or
     disabled the delivery has failed, and may be retried by hand.
     """
-    full = [endpoint_id for endpoint_id, senders in busy.items() if senders >= per_endpoint]
-    room, started = Counter(busy), []
+    return _claim_waiting(limit, Counter(busy), per_endpoint)
+
+
+def claim_with_new(limit: int, busy: Mapping[str, int], per_endpoint: int) -> list[Claim]:
+    """`claim`, and then new events handed out; deliveries of theirs that find room begin at once."""
+    room = Counter(busy)
+    claims = _claim_waiting(limit, room, per_endpoint)
+    return claims + _claim_new(limit - len(claims), room, per_endpoint)
+
+
+def _claim_waiting(limit: int, room: Counter[str], per_endpoint: int) -> list[Claim]:
+    full = [endpoint_id for endpoint_id, senders in room.items() if senders >= per_endpoint]
+    started = []
     for delivery, endpoint in _due(limit, full):
         if not endpoints.is_usable(endpoint):
             later(_CLOSE_INTERRUPTED, delivery_id=delivery.id)
@@ -86,14 +115,23 @@ def claim(limit: int, busy: Mapping[str, int], per_endpoint: int) -> list[Claim]
         elif room[endpoint.id] < per_endpoint:
             room[endpoint.id] += 1
             started.append((delivery, endpoint))
-    token = str(uuid4())
+    token = new_uuid()
     _lease([delivery.id for delivery, _ in started], token)
     return [_start(delivery, endpoint, token) for delivery, endpoint in started]
 
 
-def _due(limit: int, full_endpoints: Collection[str]) -> list[tuple[Delivery, Endpoint]]:
+def _due(limit: int, full_endpoints: Collection[str]) -> list[tuple[Any, Endpoint]]:
+    """Columns of due deliveries, each with its endpoint."""
     due = (
-        select(Delivery, Endpoint)
+        select(
+            Delivery.id,
+            Delivery.event_id,
+            Delivery.event,
+            Delivery.payload,
+            Delivery.attempts,
+            Delivery.lease_token,
+            Endpoint,
+        )
         .join(Endpoint, Endpoint.id == Delivery.endpoint_id)
         .where(
             Delivery.status == "pending",
@@ -106,7 +144,7 @@ def _due(limit: int, full_endpoints: Collection[str]) -> list[tuple[Delivery, En
     )
     if full_endpoints:
         due = due.where(Delivery.endpoint_id.not_in(full_endpoints))
-    return [(row[0], row[1]) for row in session().execute(due)]
+    return [(row, row.Endpoint) for row in session().execute(due)]
 
 
 def _lease(delivery_ids: list[str], token: str) -> None:
@@ -126,25 +164,61 @@ def _lease(delivery_ids: list[str], token: str) -> None:
     )
 
 
-def _start(delivery: Delivery, endpoint: Endpoint, token: str) -> Claim:
+def _start(delivery: Any, endpoint: Endpoint, token: str) -> Claim:
     was_interrupted = delivery.lease_token is not None
     number = max(delivery.attempts, 1) if was_interrupted else delivery.attempts + 1
-    attempt_id = str(uuid4())
     if was_interrupted:
         later(_CLOSE_INTERRUPTED, delivery_id=delivery.id)
-    add(Attempt(id=attempt_id, delivery_id=delivery.id, number=number, started_at=clock.now()))
+    claim = _claimed(delivery._mapping, endpoint, token, number)
+    _note_attempt(claim)
+    return claim
+
+
+def _claimed(delivery: Mapping[Any, Any], endpoint: Endpoint, token: str, number: int) -> Claim:
     return Claim(
-        delivery_id=delivery.id,
+        delivery_id=delivery["id"],
         token=token,
-        attempt_id=attempt_id,
+        attempt_id=new_uuid(),
         number=number,
         endpoint_id=endpoint.id,
-        event_id=delivery.event_id,
-        event=delivery.event,
+        event_id=delivery["event_id"],
+        event=delivery["event"],
         url=endpoint.url or "",
-        body=delivery.payload.encode(),
+        body=delivery["payload"].encode(),
         secret=endpoints.secret_of(endpoint),
     )
+
+
+def _note_attempt(claim: Claim) -> None:
+    add_row(
+        Attempt,
+        id=claim.attempt_id,
+        delivery_id=claim.delivery_id,
+        number=claim.number,
+        started_at=clock.now(),
+    )
+
+
+def _claim_new(limit: int, room: Counter[str], per_endpoint: int) -> list[Claim]:
+    """Hand waiting events out, and start deliveries of theirs that are due, as far as there is room."""
+    token, claims = new_uuid(), list[Claim]()
+
+    def start(delivery: dict[str, Any], endpoint: Endpoint, now: datetime) -> None:
+        is_due = delivery["next_retry_at"] <= clock.now()
+        if is_due and len(claims) < limit and room[endpoint.id] < per_endpoint:
+            room[endpoint.id] += 1
+            claims.append(_claimed(delivery, endpoint, token, 1))
+            delivery |= {
+                "lease_token": token,
+                "lease_until": now + timedelta(seconds=LEASE_S),
+                "last_attempt_at": clock.now(),
+                "attempts": 1,
+            }
+
+    events.fan_out(start)
+    for claim in claims:
+        _note_attempt(claim)
+    return claims
 
 
 def record(results: Sequence[tuple[Claim, Receipt]]) -> None:
@@ -154,17 +228,21 @@ def record(results: Sequence[tuple[Claim, Receipt]]) -> None:
     One that was retried by hand while it was under way counts as the first
     attempt of the new series.
     """
-    leased = (
-        select(Delivery.id, Delivery.lease_token, Delivery.attempts)
-        .where(Delivery.id.in_([claim.delivery_id for claim, _ in results]))
-        .order_by(Delivery.id)
-        .with_for_update()
-    )
-    held = {(row.id, row.lease_token): row.attempts for row in session().execute(leased)}
     for claim, receipt in results:
-        attempts = held.get((claim.delivery_id, claim.token))
-        if attempts is None:
-            continue
+        if receipt.is_success:
+            later(
+                _SUCCEED,
+                id=claim.delivery_id,
+                token=claim.token,
+                code=receipt.response_code,
+                body=receipt.response_body,
+            )
+    troubled = [(claim, receipt) for claim, receipt in results if not receipt.is_success]
+    held = _held([claim for claim, _ in troubled])
+    for claim, receipt in troubled:
+        if (claim.delivery_id, claim.token) in held:
+            _plan_next(claim, receipt, max(held[claim.delivery_id, claim.token], 1))
+    for claim, receipt in results:
         later(
             _FINISH_ATTEMPT,
             id=claim.attempt_id,
@@ -173,27 +251,41 @@ def record(results: Sequence[tuple[Claim, Receipt]]) -> None:
             code=receipt.response_code,
             error=receipt.error,
         )
-        status, next_retry_at = _verdict(max(attempts, 1), receipt)
-        later(
-            _FINISH_DELIVERY,
-            id=claim.delivery_id,
-            token=claim.token,
-            status=status,
-            attempts=max(attempts, 1),
-            code=receipt.response_code,
-            body=receipt.response_body,
-            next_retry_at=next_retry_at,
-        )
-        if receipt.response_code == GONE:
-            # The address that said so, and no other that was saved in the meantime.
-            later(_DISABLE, id=claim.endpoint_id, url=claim.url, now=clock.now())
+
+
+def _held(claims: Sequence[Claim]) -> dict[tuple[str, str | None], int]:
+    """The attempts of those deliveries whose lease still stands, by delivery and token; they are locked."""
+    if not claims:
+        return {}
+    leased = (
+        select(Delivery.id, Delivery.lease_token, Delivery.attempts)
+        .where(Delivery.id.in_([claim.delivery_id for claim in claims]))
+        .order_by(Delivery.id)
+        .with_for_update()
+    )
+    return {(row.id, row.lease_token): row.attempts for row in session().execute(leased)}
+
+
+def _plan_next(claim: Claim, receipt: Receipt, attempts: int) -> None:
+    status, next_retry_at = _verdict(attempts, receipt)
+    later(
+        _FINISH_DELIVERY,
+        id=claim.delivery_id,
+        token=claim.token,
+        status=status,
+        attempts=attempts,
+        code=receipt.response_code,
+        body=receipt.response_body,
+        next_retry_at=next_retry_at,
+    )
+    if receipt.response_code == GONE:
+        # The address that said so, and no other that was saved in the meantime.
+        later(_DISABLE, id=claim.endpoint_id, url=claim.url, now=clock.now())
 
 
 def _verdict(attempts: int, receipt: Receipt) -> tuple[str, datetime | None]:
-    """The status after this many attempts, and when the next is due."""
+    """The status after this many attempts in vain, and when the next is due."""
     waits_s = _waits_s()
-    if receipt.is_success:
-        return "success", None
     if attempts >= len(waits_s) or receipt.response_code == GONE:
         return "failed", None
     wait_s = max(waits_s[attempts], min(receipt.retry_after_s or 0, MAX_RETRY_AFTER_S))
@@ -206,11 +298,8 @@ def _waits_s() -> tuple[int, ...]:
 
 def next_due() -> datetime | None:
     """When the next delivery that nobody holds is due."""
-    return session().scalar(
-        select(func.min(Delivery.next_retry_at)).where(
-            Delivery.status == "pending", Delivery.lease_until.is_(None)
-        )
-    )
+    row = fetch_one(_NEXT_DUE)
+    return None if row is None or row[0] is None else moment(row[0])
 
 
 def get(merchant_id: str, delivery_id: str) -> Delivery:

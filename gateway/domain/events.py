@@ -6,7 +6,7 @@ endpoint that wants it (`fan_out`), so requests never queue up behind a counter.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count, groupby
 from typing import Any
 
@@ -19,6 +19,7 @@ from gateway.core.ids import is_id, new_id, new_uuid
 from gateway.core.statements import Statement
 from gateway.domain import endpoints, wire
 from gateway.models import Delivery, Endpoint, Event
+from gateway.models.base import seconds_from_now
 
 FAN_OUT_BATCH = 500
 
@@ -34,8 +35,13 @@ _NUMBER_EVENT = Statement(
     " WHERE events.position = r.position",
 )
 
-# A new delivery's values and its endpoint; may make the delivery one that is under way.
-Start = Callable[[dict[str, Any], Endpoint], None]
+# A new delivery's values, its endpoint, and the database's clock; may make it one that is under way.
+Start = Callable[[dict[str, Any], Endpoint, datetime], None]
+
+
+def _leave(_delivery: dict[str, Any], _endpoint: Endpoint, _now: datetime) -> None:
+    """Whoever claims due deliveries finds it."""
+
 
 
 def emit(
@@ -61,7 +67,7 @@ def emit(
     return event_id
 
 
-def fan_out(start: Start = lambda _delivery, _endpoint: None) -> int:
+def fan_out(start: Start = _leave) -> int:
     """Give waiting events their sequence and make their deliveries; says how many events it took.
 
     start   is shown each delivery before it is written, in the order of the events
@@ -70,7 +76,7 @@ def fan_out(start: Start = lambda _delivery, _endpoint: None) -> int:
     workers take turns and each merchant's sequence has neither gap nor twin.
     """
     waiting = (
-        select(*Event.__table__.columns)
+        select(*Event.__table__.columns, seconds_from_now().label("now"))
         .where(Event.sequence.is_(None))
         .order_by(Event.position)
         .limit(FAN_OUT_BATCH)
@@ -87,7 +93,7 @@ def fan_out(start: Start = lambda _delivery, _endpoint: None) -> int:
         for endpoint in wanting.get(event.merchant_id, []):
             if _wants(endpoint, event):
                 delivery = _delivery(event, sequences[event.position], endpoint)
-                start(delivery, endpoint)
+                start(delivery, endpoint, event.now)
                 add_row(Delivery, **delivery)
     return len(events)
 

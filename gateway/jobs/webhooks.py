@@ -7,7 +7,7 @@ from gateway.adapters.sender import Sender
 from gateway.core import config
 from gateway.core.db import transaction
 from gateway.core.sending import Receipt
-from gateway.domain import deliveries, events
+from gateway.domain import deliveries
 from gateway.domain.deliveries import Claim
 from gateway.jobs.runner import Job
 
@@ -16,11 +16,9 @@ PER_ENDPOINT = 16
 
 
 def claim(free: int, under_way: Sequence[Claim]) -> Sequence[Claim]:
-    with transaction():
-        events.fan_out()
     busy = Counter(claim.endpoint_id for claim in under_way)
     with transaction():
-        return deliveries.claim(free, busy, PER_ENDPOINT)
+        return deliveries.claim_with_new(free, busy, PER_ENDPOINT)
 
 
 def call_with(sender: Sender) -> Callable[[Claim], Receipt]:
