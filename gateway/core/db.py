@@ -2,6 +2,7 @@
 
     with transaction():          one unit of work; commits at its end, then rings
         session()                the ORM session of this unit, begun at first use
+    fetch_all(statement, …)  rows of a prepared statement, run at once
         add(row)                 insert a new row at commit
     add_row(model, …)        the same for a row that nobody looks at again; several times cheaper
         later(statement, …)      run a prepared statement at commit
@@ -26,15 +27,15 @@ from typing import Any
 from sqlalchemy import Engine, exc
 from sqlalchemy.orm import DeclarativeBase, Session
 
-from gateway.core import queue, statements
+from gateway.core import inserts, queue, statements
 from gateway.core.config import Config
 from gateway.core.engines import open_both
 from gateway.core.errors import Busy, Unavailable
 from gateway.core.failures import Conflict as Conflict
 from gateway.core.failures import StatementFailed as StatementFailed
 from gateway.core.failures import translated
-from gateway.core.raw import RawConnections
-from gateway.core.statements import Binders, Call, Statement
+from gateway.core.raw import RawConnections, RawTransaction
+from gateway.core.statements import Call, Statement
 from gateway.core.together import Together
 
 LOCK_TIMEOUT_MS = 2000
@@ -123,7 +124,7 @@ def add(row: DeclarativeBase) -> None:
 
 def add_row(model: type[DeclarativeBase], **values: Any) -> None:
     """Insert a row of these values when the unit of work commits; what is not given is null."""
-    _unit().rows.append(_insert_of(model, values))
+    _unit().rows.append(inserts.of_values(model, values, engine().dialect))
 
 
 def later(statement: Statement, **values: Any) -> None:
@@ -146,6 +147,14 @@ def tally(statement: Statement, change: int, **key: Any) -> None:
 def ring(queue_name: str) -> None:
     """Ring this queue's worker once the unit of work has committed."""
     _unit().rings.add(queue_name)
+
+
+def fetch_all(statement: Statement, **values: Any) -> list[tuple[Any, ...]]:
+    """The rows of a prepared statement that runs now, inside the unit of work around the caller.
+
+    A unit that asks for its session does so first, or never.
+    """
+    return _unit().fetch_all([(statement, values)])
 
 
 def fetch_one(statement: Statement, **values: Any) -> Any | None:
@@ -177,27 +186,49 @@ class _Unit:
         self.tallies: Tallies = {}
         self.rings: set[str] = set()
         self._session: Session | None = None
+        self._raw: RawTransaction | None = None
         self._holds_writer = False
 
     def session(self) -> Session:
         if self._session is None:
+            assert self._raw is None, "the session comes before fetch_all, or not at all"
             self._session = Session(engine(), expire_on_commit=False)
-            if self.writes and is_sqlite():
-                _take_writer()
-                self._holds_writer = True
+            self._hold_writer()
             self._session.connection(execution_options={"writes": self.writes})
         return self._session
+
+    def fetch_all(self, calls: list[Call]) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]]
+        if self._session is not None:
+            rows = _send(self._driver_connection(), calls).fetchall()
+        elif not self.writes:
+            rows = _raw_connections().use(lambda connection: _send(connection, calls).fetchall())
+        else:
+            if self._raw is None:
+                self._hold_writer()
+                self._raw = RawTransaction(_raw_connections(), is_sqlite())
+            rows = self._raw.run(calls).fetchall()
+        return rows
+
+    def _driver_connection(self) -> Any:
+        return self.session().connection().connection.driver_connection
+
+    def _hold_writer(self) -> None:
+        if self.writes and is_sqlite():
+            _take_writer()
+            self._holds_writer = True
 
     def commit(self) -> None:
         if not self.writes:
             return  # what was only to be looked at is rolled back
-        calls = [_insert_call(row) if isinstance(row, DeclarativeBase) else row for row in self.rows]
+        calls = [_call(row) if isinstance(row, DeclarativeBase) else row for row in self.rows]
         if self._session is not None:
             self._session.flush()
             if calls or self.tallies:
-                connection = self._session.connection().connection.driver_connection
-                _send(connection, [*calls, *_tallied([self.tallies])])
+                _send(self._driver_connection(), [*calls, *_tallied([self.tallies])])
             self._session.commit()
+        elif self._raw is not None:
+            self._raw.commit([*calls, *_tallied([self.tallies])])
         elif calls or self.tallies:
             _together.join((calls, self.tallies))
 
@@ -210,6 +241,8 @@ class _Unit:
             assert self._session is not None
             self._session.invalidate()
         finally:
+            if self._raw is not None:
+                self._raw.end()
             if self._holds_writer:
                 _sqlite_writer.release()
 
@@ -265,6 +298,10 @@ def _is_everybodys(error: BaseException) -> bool:
 _together: Together[tuple[list[Call], Tallies], None] = Together(_commit_together, _is_everybodys)
 
 
+def _call(row: DeclarativeBase) -> Call:
+    return inserts.of_row(row, engine().dialect)
+
+
 def _unit() -> _Unit:
     unit: _Unit | None = getattr(_local, "unit", None)
     assert unit is not None, "no transaction or reading block around the caller"
@@ -289,35 +326,3 @@ def _send(connection: Any, calls: Sequence[Call]) -> Any:
     if is_sqlite():
         return statements.run_sqlite(connection, calls)
     return statements.run_postgresql(connection, calls)
-
-
-_inserts: dict[tuple[str, str], tuple[Statement, Binders]] = {}
-
-
-def _insert_call(row: DeclarativeBase) -> Call:
-    statement, binders = _insert_into(row.__table__)
-    # What a new row was given is in its own dictionary; SQLAlchemy's attributes take their time.
-    given = row.__dict__
-    values = {name: given[name] if name in given else getattr(row, name) for name in statement.names}
-    return statement, _bound(values, binders)
-
-
-def _insert_of(model: type[DeclarativeBase], given: dict[str, Any]) -> Call:
-    statement, binders = _insert_into(model.__table__)
-    return statement, _bound({name: given.get(name) for name in statement.names}, binders)
-
-
-def _insert_into(table: Any) -> tuple[Statement, Binders]:
-    dialect = engine().dialect
-    known = _inserts.get((dialect.name, table.name))
-    if known is None:
-        known = (statements.insert_into(table), statements.binders(table, dialect))
-        _inserts[dialect.name, table.name] = known
-    return known
-
-
-def _bound(values: dict[str, Any], binders: Binders) -> dict[str, Any]:
-    for name, bind in binders.items():
-        if name in values:
-            values[name] = bind(values[name])
-    return values

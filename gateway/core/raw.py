@@ -6,8 +6,11 @@ these are kept beside it.
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
+
+from gateway.core import statements
+from gateway.core.statements import Call
 
 T = TypeVar("T")
 
@@ -29,16 +32,16 @@ class RawConnections:
 
     def use(self, do: Callable[[Any], T]) -> T:
         """What `do` makes of a connection. It leaves no transaction open, whatever happens."""
-        connection = self._take()
+        connection = self.take()
         try:
             result = do(connection)
         except Exception:
-            self._give_back(connection)
+            self.give_back(connection)
             raise
         except BaseException:
             connection.close()  # stopped in the middle: nobody knows what it still has to say
             raise
-        self._give_back(connection)
+        self.give_back(connection)
         return result
 
     def drop_idle(self) -> None:
@@ -51,7 +54,7 @@ class RawConnections:
         self._is_closed = True
         self.drop_idle()
 
-    def _take(self) -> Any:
+    def take(self) -> Any:
         try:
             connection, idle_since = self._idle.pop()
         except IndexError:
@@ -62,8 +65,45 @@ class RawConnections:
             return self._connect()
         return connection
 
-    def _give_back(self, connection: Any) -> None:
+    def give_back(self, connection: Any) -> None:
         if self._is_closed or getattr(connection, "closed", False):
             connection.close()
         else:
             self._idle.append((connection, time.monotonic()))
+
+
+class RawTransaction:
+    """A transaction over a raw connection. On PostgreSQL it begins with its first statement's message
+    and ends with its last one's, so that neither costs one of its own."""
+
+    def __init__(self, connections: RawConnections, is_sqlite: bool) -> None:
+        self._connections = connections
+        self._is_sqlite = is_sqlite
+        self._connection = connections.take()
+        self._is_open = False
+
+    def run(self, calls: Sequence[Call]) -> Any:
+        """Run the calls now and return the cursor of the last."""
+        is_first, self._is_open = not self._is_open, True
+        if not self._is_sqlite:
+            return statements.run_postgresql(self._connection, calls, first=b"BEGIN" if is_first else b"")
+        if is_first:
+            self._connection.execute("BEGIN IMMEDIATE")
+        return statements.run_sqlite(self._connection, calls)
+
+    def commit(self, calls: Sequence[Call]) -> None:
+        if self._is_sqlite:
+            statements.run_sqlite(self._connection, calls)
+            self._connection.execute("COMMIT")
+        else:
+            statements.run_postgresql(self._connection, calls, last=b"COMMIT")
+        self._is_open = False
+
+    def end(self) -> None:
+        """Roll back what was not committed, and give the connection back."""
+        try:
+            if self._is_open and not getattr(self._connection, "closed", False):
+                self._connection.cursor().execute("ROLLBACK")
+        except Exception:
+            self._connection.close()  # it died, and with it what there was to roll back
+        self._connections.give_back(self._connection)

@@ -28,6 +28,23 @@ _NAME = re.compile(r"(?<!:):([a-z][a-z0-9_]*)")
 _numbers = itertools.count(1)
 
 
+# What the hot statements say in PostgreSQL's words, and how SQLite says it. Whoever writes there is alone
+# and needs no locks on rows.
+_SQLITE_CLOCK = "strftime('%Y-%m-%d %H:%M:%f', 'now', '{} seconds') || '000'"
+_SQLITE_WORDS = {
+    r"clock_timestamp\(\) \+ interval '(\d+) seconds'": _SQLITE_CLOCK.format(r"\1"),
+    r"clock_timestamp\(\)": _SQLITE_CLOCK.format(0),
+    r"json_array_elements_text": "json_each",
+    r" FOR UPDATE(?: OF \w+)?(?: SKIP LOCKED)?": "",
+}
+
+
+def _for_sqlite(sql: str) -> str:
+    for words, others in _SQLITE_WORDS.items():
+        sql = re.sub(words, others, sql)
+    return sql
+
+
 class Statement:
     """An SQL text with `:names`. Make it once, at import; it is prepared where it runs.
 
@@ -37,6 +54,7 @@ class Statement:
 
     def __init__(self, sql: str, batch: str | None = None) -> None:
         self.sql = sql
+        self.sqlite = _for_sqlite(sql)
         self.batch = None if batch is None else Statement(batch)
         self.names = list(dict.fromkeys(_NAME.findall(sql)))
         number = {name: f"${at}" for at, name in enumerate(self.names, 1)}
@@ -86,12 +104,13 @@ def merged(units: Sequence[Sequence[Call]]) -> list[Call]:
     return [call for group in alike.values() for column in zip(*group, strict=True) for call in column]
 
 
-def run_postgresql(connection: Any, calls: Sequence[Call]) -> Any:
+def run_postgresql(connection: Any, calls: Sequence[Call], first: bytes = b"", last: bytes = b"") -> Any:
     """Send all calls as one message and return the cursor, which stands on the last one's rows.
 
     On a connection in autocommit mode the message is one transaction: "when a
     simple Query message contains more than one SQL statement, those statements
-    are executed as a single transaction" (PostgreSQL manual, 55.2.2.1).
+    are executed as a single transaction" (PostgreSQL manual, 55.2.2.1). `first`
+    and `last`, such as BEGIN and COMMIT, go with the message.
     """
     calls = _in_batches(calls)
     prepared: set[str] = connection.info_of_statements
@@ -100,14 +119,14 @@ def run_postgresql(connection: Any, calls: Sequence[Call]) -> Any:
     for statement in fresh.values():
         cursor.execute(statement.prepare)
         prepared.add(statement.label)
-    parts: list[bytes] = []
+    parts = [first] if first else []
     for statement, values in calls:
         parts.append(statement.execute.encode())
         if statement.names:
             arguments = [values[name] for name in statement.names]
             marks = "(" + ",".join(["%s"] * len(arguments)) + ")"
             parts[-1] += cursor.mogrify(marks, arguments)
-    cursor.execute(b";".join(parts))
+    cursor.execute(b";".join([*parts, last] if last else parts))
     return cursor
 
 
@@ -127,7 +146,7 @@ def run_sqlite(connection: Any, calls: Sequence[Call]) -> Any:
     """Run the calls one by one on a connection that is in a transaction, or in none."""
     cursor = connection.cursor()
     for statement, values in calls:
-        cursor.execute(statement.sql, values)
+        cursor.execute(statement.sqlite, values)
     return cursor
 
 

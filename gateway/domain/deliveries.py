@@ -1,22 +1,23 @@
 """Deliveries: one event on its way to one endpoint, and every attempt at it."""
 
+import json
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import and_, case, or_, select, update
+from sqlalchemy import select, update
 
 from gateway.core import clock, config, signing
-from gateway.core.db import add_row, fetch_one, later, ring, session
+from gateway.core.db import add_row, fetch_all, fetch_one, later, ring, session
 from gateway.core.errors import BadRequest, NotFound
 from gateway.core.ids import is_uuid, new_uuid
 from gateway.core.sending import Receipt
 from gateway.core.statements import Statement, moment
 from gateway.domain import audit, endpoints, events, wire
-from gateway.models import Attempt, Delivery, Endpoint
-from gateway.models.base import seconds_from_now
+from gateway.models import Attempt, Delivery
+from gateway.models.webhooks import Address
 
 LEASE_S = 15
 MAX_RETRY_AFTER_S = 24 * 3600
@@ -53,6 +54,23 @@ _FINISH_DELIVERY = Statement(
     "UPDATE webhook_logs SET status = :status, attempts = :attempts, next_retry_at = :next_retry_at,"
     " response_code = :code, response_body = :body, lease_token = NULL, lease_until = NULL"
     " WHERE id = :id AND lease_token = :token"
+)
+_DUE = Statement(
+    "SELECT CAST(d.id AS text), d.event_id, d.event, d.payload, d.attempts, CAST(d.lease_token AS text),"
+    " e.id, CAST(e.merchant_id AS text), e.url, e.secret_encrypted, e.is_enabled"
+    " FROM webhook_logs d JOIN webhook_endpoints e ON e.id = d.endpoint_id"
+    " WHERE d.status = 'pending' AND d.next_retry_at <= :now"
+    " AND (d.lease_until IS NULL OR d.lease_until < clock_timestamp())"
+    " AND d.endpoint_id NOT IN (SELECT value FROM json_array_elements_text(:full))"
+    " ORDER BY d.next_retry_at LIMIT :limit FOR UPDATE OF d SKIP LOCKED"
+)
+_LEASE = Statement(
+    "UPDATE webhook_logs SET lease_token = :token, attempts = :attempts, last_attempt_at = :now,"
+    f" lease_until = clock_timestamp() + interval '{LEASE_S} seconds' WHERE id = :id",
+    "UPDATE webhook_logs SET lease_token = r.token, attempts = r.attempts, last_attempt_at = r.now,"
+    f" lease_until = clock_timestamp() + interval '{LEASE_S} seconds'"
+    " FROM json_to_recordset(:rows) AS r (id uuid, token uuid, attempts int, now timestamptz)"
+    " WHERE webhook_logs.id = r.id",
 )
 _NEXT_DUE = Statement(
     "SELECT min(next_retry_at) FROM webhook_logs WHERE status = 'pending' AND lease_until IS NULL"
@@ -107,85 +125,65 @@ def claim_with_new(limit: int, busy: Mapping[str, int], per_endpoint: int) -> li
 
 def _claim_waiting(limit: int, room: Counter[str], per_endpoint: int) -> list[Claim]:
     full = [endpoint_id for endpoint_id, senders in room.items() if senders >= per_endpoint]
-    started = []
-    for delivery, endpoint in _due(limit, full):
-        if not endpoints.is_usable(endpoint):
-            later(_CLOSE_INTERRUPTED, delivery_id=delivery.id)
-            later(_FAIL_UNSENT, id=delivery.id)
-        elif room[endpoint.id] < per_endpoint:
-            room[endpoint.id] += 1
-            started.append((delivery, endpoint))
-    token = new_uuid()
-    _lease([delivery.id for delivery, _ in started], token)
-    return [_start(delivery, endpoint, token) for delivery, endpoint in started]
+    token, claims = new_uuid(), []
+    for due in _due(limit, full):
+        if due.address is None:
+            later(_CLOSE_INTERRUPTED, delivery_id=due.id)
+            later(_FAIL_UNSENT, id=due.id)
+        elif room[due.address.id] < per_endpoint:
+            room[due.address.id] += 1
+            claims.append(_lease(due, due.address, token))
+    for claim in claims:
+        _note_attempt(claim)
+    return claims
 
 
-def _due(limit: int, full_endpoints: Collection[str]) -> list[tuple[Any, Endpoint]]:
-    """Columns of due deliveries, each with its endpoint."""
-    due = (
-        select(
-            Delivery.id,
-            Delivery.event_id,
-            Delivery.event,
-            Delivery.payload,
-            Delivery.attempts,
-            Delivery.lease_token,
-            Endpoint,
-        )
-        .join(Endpoint, Endpoint.id == Delivery.endpoint_id)
-        .where(
-            Delivery.status == "pending",
-            Delivery.next_retry_at <= clock.now(),
-            or_(Delivery.lease_until.is_(None), Delivery.lease_until < seconds_from_now()),
-        )
-        .order_by(Delivery.next_retry_at)
-        .limit(limit)
-        .with_for_update(of=Delivery, skip_locked=True)
-    )
-    if full_endpoints:
-        due = due.where(Delivery.endpoint_id.not_in(full_endpoints))
-    return [(row, row.Endpoint) for row in session().execute(due)]
+class Due(NamedTuple):
+    """A delivery whose time has come. `address` is None where nothing may be sent any more."""
+
+    id: str
+    event_id: str
+    event: str
+    payload: str
+    attempts: int
+    lease_token: str | None
+    address: Address | None
 
 
-def _lease(delivery_ids: list[str], token: str) -> None:
-    if not delivery_ids:
-        return
-    was_interrupted = and_(Delivery.lease_token.is_not(None), Delivery.attempts > 0)
-    session().execute(
-        update(Delivery)
-        .where(Delivery.id.in_(delivery_ids))
-        .values(
-            lease_token=token,
-            lease_until=seconds_from_now(LEASE_S),
-            last_attempt_at=clock.now(),
-            attempts=case((was_interrupted, Delivery.attempts), else_=Delivery.attempts + 1),
-        )
-        .execution_options(synchronize_session=False)
-    )
+def _due(limit: int, full_endpoints: Collection[str]) -> list[Due]:
+    rows = fetch_all(_DUE, now=clock.now(), full=json.dumps(list(full_endpoints)), limit=limit)
+    return [Due._make([*row[:6], _address(row)]) for row in rows]
 
 
-def _start(delivery: Any, endpoint: Endpoint, token: str) -> Claim:
-    was_interrupted = delivery.lease_token is not None
-    number = max(delivery.attempts, 1) if was_interrupted else delivery.attempts + 1
+def _address(row: tuple[Any, ...]) -> Address | None:
+    endpoint_id, merchant_id, url, secret, is_enabled = row[6:]
+    return Address(endpoint_id, merchant_id, url, secret) if is_enabled and url is not None else None
+
+
+def _lease(due: Due, address: Address, token: str) -> Claim:
+    was_interrupted = due.lease_token is not None
+    number = max(due.attempts, 1) if was_interrupted else due.attempts + 1
     if was_interrupted:
-        later(_CLOSE_INTERRUPTED, delivery_id=delivery.id)
-    claim = _claimed(delivery._mapping, endpoint, token, number)
-    _note_attempt(claim)
-    return claim
+        later(_CLOSE_INTERRUPTED, delivery_id=due.id)
+    attempts = due.attempts if was_interrupted and due.attempts > 0 else due.attempts + 1
+    later(_LEASE, id=due.id, token=token, attempts=attempts, now=clock.now())
+    return _claim(due.id, due.event_id, due.event, due.payload, address, token, number)
 
 
-def _claimed(delivery: Mapping[Any, Any], endpoint: Endpoint, token: str, number: int) -> Claim:
+def _claim(
+    delivery_id: str, event_id: str, event: str, payload: str, address: Address, token: str, number: int
+) -> Claim:
     return Claim(
-        delivery_id=delivery["id"],
+        delivery_id=delivery_id,
         token=token,
         attempt_id=new_uuid(),
         number=number,
-        endpoint_id=endpoint.id,
-        event_id=delivery["event_id"],
-        event=delivery["event"],
-        url=endpoint.url or "",
-        body=delivery["payload"].encode(),
-        secret=endpoints.secret_of(endpoint),
+        endpoint_id=address.id,
+        event_id=event_id,
+        event=event,
+        url=address.url,
+        body=payload.encode(),
+        secret=endpoints.secret_of(address),
     )
 
 
@@ -203,12 +201,14 @@ def _claim_new(limit: int, room: Counter[str], per_endpoint: int) -> list[Claim]
     """Hand waiting events out, and start deliveries of theirs that are due, as far as there is room."""
     token, claims = new_uuid(), list[Claim]()
 
-    def start(delivery: dict[str, Any], endpoint: Endpoint, now: datetime) -> None:
-        is_due = delivery["next_retry_at"] <= clock.now()
-        if is_due and len(claims) < limit and room[endpoint.id] < per_endpoint:
-            room[endpoint.id] += 1
-            claims.append(_claimed(delivery, endpoint, token, 1))
-            delivery |= {
+    def start(new: dict[str, Any], address: Address, now: datetime) -> None:
+        is_due = new["next_retry_at"] <= clock.now()
+        if is_due and len(claims) < limit and room[address.id] < per_endpoint:
+            room[address.id] += 1
+            claims.append(
+                _claim(new["id"], new["event_id"], new["event"], new["payload"], address, token, number=1)
+            )
+            new |= {
                 "lease_token": token,
                 "lease_until": now + timedelta(seconds=LEASE_S),
                 "last_attempt_at": clock.now(),
