@@ -80,6 +80,23 @@ def insert_into(table: Table) -> Statement:
     )
 
 
+def update_many(table: str, sets: str, row: str, also: str = "") -> str:
+    """The `batch` of an UPDATE of single rows.
+
+    row   the values of one call with their types, its key first
+    sets  what is set, and `also` what else must hold; the values are r.…
+
+    The keys are named twice: the planner cannot know how few rows come in, and
+    would rather read the whole index of a table that is small as yet.
+    """
+    key = row.split()[0]
+    return (
+        f"WITH r AS MATERIALIZED (SELECT * FROM json_to_recordset(:rows) AS r ({row}))"
+        f" UPDATE {table} SET {sets} FROM r WHERE {table}.{key} = r.{key}"
+        f" AND {table}.{key} = ANY (ARRAY(SELECT {key} FROM r)){also}"
+    )
+
+
 def _from_json(column: Column[Any]) -> str:
     """A JSON column comes as text, as it would in a single INSERT, and is unwrapped."""
     return f"CAST({column.name} #>> '{{}}' AS json)" if isinstance(column.type, JSON) else column.name

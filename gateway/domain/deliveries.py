@@ -14,7 +14,7 @@ from gateway.core.db import add_row, fetch_all, fetch_one, later, ring, session
 from gateway.core.errors import BadRequest, NotFound
 from gateway.core.ids import is_uuid, new_uuid
 from gateway.core.sending import Receipt
-from gateway.core.statements import Statement, moment
+from gateway.core.statements import Statement, moment, update_many
 from gateway.domain import audit, endpoints, events, wire
 from gateway.models import Attempt, Delivery
 from gateway.models.webhooks import Address
@@ -35,20 +35,24 @@ _CLOSE_INTERRUPTED = Statement(
 _FINISH_ATTEMPT = Statement(
     "UPDATE delivery_attempts SET duration_ms = :duration_ms, outcome = :outcome, response_code = :code,"
     " error = :error WHERE id = :id AND outcome IS NULL",
-    "UPDATE delivery_attempts SET duration_ms = r.duration_ms, outcome = r.outcome, response_code = r.code,"
-    " error = r.error FROM json_to_recordset(:rows)"
-    " AS r (id uuid, duration_ms int, outcome text, code int, error text)"
-    " WHERE delivery_attempts.id = r.id AND delivery_attempts.outcome IS NULL",
+    update_many(
+        "delivery_attempts",
+        "duration_ms = r.duration_ms, outcome = r.outcome, response_code = r.code, error = r.error",
+        "id uuid, duration_ms int, outcome text, code int, error text",
+        " AND delivery_attempts.outcome IS NULL",
+    ),
 )
 _SUCCEED = Statement(
     "UPDATE webhook_logs SET status = 'success', attempts = CASE WHEN attempts < 1 THEN 1 ELSE attempts END,"
     " next_retry_at = NULL, response_code = :code, response_body = :body,"
     " lease_token = NULL, lease_until = NULL WHERE id = :id AND lease_token = :token",
-    "UPDATE webhook_logs SET status = 'success', attempts = CASE WHEN attempts < 1 THEN 1 ELSE attempts END,"
-    " next_retry_at = NULL, response_code = r.code, response_body = r.body,"
-    " lease_token = NULL, lease_until = NULL"
-    " FROM json_to_recordset(:rows) AS r (id uuid, token uuid, code int, body text)"
-    " WHERE webhook_logs.id = r.id AND webhook_logs.lease_token = r.token",
+    update_many(
+        "webhook_logs",
+        "status = 'success', attempts = CASE WHEN attempts < 1 THEN 1 ELSE attempts END,"
+        " next_retry_at = NULL, response_code = r.code, response_body = r.body, lease_token = NULL, lease_until = NULL",
+        "id uuid, token uuid, code int, body text",
+        " AND webhook_logs.lease_token = r.token",
+    ),
 )
 _FINISH_DELIVERY = Statement(
     "UPDATE webhook_logs SET status = :status, attempts = :attempts, next_retry_at = :next_retry_at,"
@@ -67,10 +71,12 @@ _DUE = Statement(
 _LEASE = Statement(
     "UPDATE webhook_logs SET lease_token = :token, attempts = :attempts, last_attempt_at = :now,"
     f" lease_until = clock_timestamp() + interval '{LEASE_S} seconds' WHERE id = :id",
-    "UPDATE webhook_logs SET lease_token = r.token, attempts = r.attempts, last_attempt_at = r.now,"
-    f" lease_until = clock_timestamp() + interval '{LEASE_S} seconds'"
-    " FROM json_to_recordset(:rows) AS r (id uuid, token uuid, attempts int, now timestamptz)"
-    " WHERE webhook_logs.id = r.id",
+    update_many(
+        "webhook_logs",
+        "lease_token = r.token, attempts = r.attempts, last_attempt_at = r.now,"
+        f" lease_until = clock_timestamp() + interval '{LEASE_S} seconds'",
+        "id uuid, token uuid, attempts int, now timestamptz",
+    ),
 )
 _NEXT_DUE = Statement(
     "SELECT min(next_retry_at) FROM webhook_logs WHERE status = 'pending' AND lease_until IS NULL"

@@ -17,7 +17,7 @@ from gateway.core import clock, config
 from gateway.core.db import add_row, fetch_all, later, ring, session
 from gateway.core.errors import NotFound
 from gateway.core.ids import is_id, new_id, new_uuid
-from gateway.core.statements import Statement, moment
+from gateway.core.statements import Statement, moment, update_many
 from gateway.domain import wire
 from gateway.models import Delivery, Event
 from gateway.models.webhooks import Address, Waiting
@@ -40,11 +40,8 @@ _USABLE = Statement(
 )
 _NUMBER_EVENT = Statement(
     "UPDATE events SET sequence = :sequence WHERE position = :position",
-    "UPDATE events SET sequence = r.sequence"
-    " FROM json_to_recordset(:rows) AS r (position bigint, sequence bigint)"
-    " WHERE events.position = r.position",
+    update_many("events", "sequence = r.sequence", "position bigint, sequence bigint"),
 )
-
 
 # A new delivery's values, where it goes, and the database's clock; may make it one that is under way.
 Start = Callable[[dict[str, Any], Address, datetime], None]

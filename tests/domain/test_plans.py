@@ -86,7 +86,7 @@ def plans(big_shop: Person, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plans]:
     run = getattr(statements, name)
 
     def run_and_note(connection: Any, calls: Any, **frame: Any) -> Any:
-        for statement, values in calls:
+        for statement, values in calls if db.is_sqlite() else statements._in_batches(calls):
             sql = statement.sqlite if db.is_sqlite() else statements._NAME.sub(r"%(\1)s", statement.sql)
             noted.note(None, None, sql, dict(values))
         return run(connection, calls, **frame)
