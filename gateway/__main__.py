@@ -37,7 +37,7 @@ def main() -> None:
     os.chdir(str(ROOT))
     if os.environ.get("GATEWAY_BOOTSTRAP") != "off" and os.environ.pop(ARRIVED, "") != str(VENV):
         try:
-            install(TO_TEST if sys.argv[1:2] == ["test"] else TO_RUN)
+            install(TO_TEST if sys.argv[1:2] in (["test"], ["pictures"]) else TO_RUN)
         except OSError as error:
             stop(f"{VENV} cannot be prepared: {error}")
         except KeyboardInterrupt:

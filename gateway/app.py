@@ -5,7 +5,7 @@ import logging
 
 from flask import Flask
 
-from gateway import api, dashboard
+from gateway import api, checkout, dashboard
 from gateway.core import config as settings
 from gateway.core import crypto, db, migration, queue
 from gateway.core.config import Config
@@ -29,6 +29,7 @@ def create_app(config: Config) -> Flask:
     filters.init_app(app)
     api.init_app(app)
     dashboard.init_app(app)
+    checkout.init_app(app)
     return app
 
 

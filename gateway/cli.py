@@ -1,7 +1,9 @@
 """The commands of `python3 -m gateway`. What is slow to import is imported inside its command."""
 
 import contextlib
+import importlib.util
 import os
+import pathlib
 import re
 import shutil
 import subprocess
@@ -147,7 +149,7 @@ def fill(payments: int) -> None:
 
 @main.command()
 @click.option("--engine", type=click.Choice(["postgres", "sqlite"]), default="postgres", show_default=True)
-@click.option("--only", multiple=True, metavar="STEP", help="Only this step; repeatable..")
+@click.option("--only", multiple=True, metavar="STEP", help="Only this step; repeatable.")
 @click.option("--turns", type=click.IntRange(1, 99), help="Medians of so many; else 3.")
 @click.option("--seconds", type=click.FloatRange(0.1, 60), help="Of each load; else 3.")
 @click.option("--payments", type=click.IntRange(100, 100_000), help="End to end; else 2,500.")
@@ -158,6 +160,34 @@ def bench(engine: str, only: Sequence[str], no_wrk: bool, **sizes: Any) -> None:
     from gateway.bench import command
 
     sys.exit(command.run(engine, only, no_wrk, sizes))
+
+
+@main.command()
+@click.argument("folder", type=click.Path(file_okay=False), default="var/pictures")
+def pictures(folder: str) -> None:
+    """Take a picture of every page, with a browser and a gateway of its own, into FOLDER."""
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        raise click.ClickException(f"no browser was found: install one of {', '.join(BROWSERS)}")
+    if importlib.util.find_spec("playwright") is None:
+        raise click.ClickException("playwright is missing: pip install -r requirements-dev.txt")
+    from gateway import pictures as taking
+
+    with contextlib.ExitStack() as undo:
+        var = undo.enter_context(tempfile.TemporaryDirectory(prefix="gateway-pictures-"))
+        port, shop_port = free_port(), free_port()
+        kept = {
+            name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "TMPDIR")
+        }
+        environ = complete_environ(
+            kept | taking.SETTINGS | {"GATEWAY_VAR": var, "PORT": str(port)}, shop_port
+        )
+        stack = Stack(read_config(environ), environ, shop_port)
+        taking.furnish(stack.config)
+        supervisor = undo.enter_context(Supervisor(stack.programs(), sys.stderr))
+        if stack.wait_until_ready(supervisor):
+            for name in taking.take(stack, pathlib.Path(folder), browser):
+                click.echo(f"{folder}/{name}")
 
 
 def read_config(environ: Mapping[str, str]) -> Config:

@@ -115,9 +115,11 @@ class Stack:
             return [web, worker]
         shop_environ = {
             "WEBHOOK_SECRET": SEEDED_WEBHOOK_SECRET,
+            "SHOP_DB": str(self.config.var_dir / "shop.db"),
             **self.environ,
             "PORT": str(self.shop_port),
             "GATEWAY_URL": self.web_url,
+            "CHECKOUT_URL": self.config.checkout_url,
             "API_KEY": self.config.test_api_key,
             "API_SECRET": self.config.test_api_secret,
         }

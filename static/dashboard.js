@@ -57,10 +57,15 @@ function say(text) {
 // A form that asks first, by its own words.
 document.addEventListener("submit", (event) => {
   const question = event.target.dataset.confirm;
-  if (question && !window.confirm(question)) {
+  if (!question) return;
+  if (!window.confirm(question)) {
     event.preventDefault();
     event.stopImmediatePropagation();
+    return;
   }
+  // Where no script has asked, the server does.
+  const answer = event.target.elements.namedItem("confirmed");
+  if (answer) answer.value = "yes";
 }, true);
 
 // A filter is applied as soon as it is chosen.
@@ -78,15 +83,72 @@ document.addEventListener("mouseover", (event) => {
 });
 
 // Waits that are counted down: <time data-until="…">.
-setInterval(() => {
+function countDown() {
   for (const wait of document.querySelectorAll("[data-until]")) {
     const seconds = Math.round((new Date(wait.dataset.until) - Date.now()) / 1000);
     wait.textContent = seconds > 0 ? `in ${inWords(seconds)}` : "now";
   }
-}, 1000);
+}
+countDown();
+setInterval(countDown, 1000);
+document.addEventListener("htmx:after:swap", countDown);
 
 function inWords(seconds) {
   if (seconds < 60) return `${seconds} s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
   return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
 }
+
+// Webhooks, and whatever else is live.
+
+// An answer to a poll from before the page itself has moved on shows what is no longer so.
+let moves = 0;
+document.addEventListener("htmx:before:request", (event) => {
+  event.detail.ctx.askedAt = moves;
+});
+document.addEventListener("htmx:before:swap", (event) => {
+  const { ctx } = event.detail;
+  const isPoll = ctx.sourceElement?.matches?.("[data-live]");
+  if (!isPoll) moves += 1;
+  else if (ctx.askedAt !== moves) event.preventDefault();
+});
+
+// A choice once made by hand outlasts a morph: filters show what the new page is filtered by, and a
+// page at another address begins with forms as they were sent.
+let path = location.pathname;
+document.addEventListener("htmx:after:swap", (event) => {
+  if (event.detail.ctx.sourceElement?.matches?.("[data-live]")) return;
+  for (const option of document.querySelectorAll("select[data-submit-on-change] option")) {
+    option.selected = option.defaultSelected;
+  }
+  if (path !== location.pathname) for (const form of document.forms) form.reset();
+  path = location.pathname;
+});
+
+// What a reader has folded in or out stays so, whatever the server last sent.
+htmx.registerExtension("folding", {
+  htmx_before_morph_attr: (element, { attrName }) => !(attrName === "open" && element.matches("details[id]")),
+});
+
+// Filters of lists: what was left empty does not crowd the address.
+document.addEventListener("formdata", (event) => {
+  if (!event.target.matches("[data-tidy]")) return;
+  for (const [name, value] of [...event.formData]) {
+    if (value === "") event.formData.delete(name);
+  }
+});
+
+// What was typed into a filter and never sent is gone with the page it was typed on.
+document.addEventListener("htmx:after:swap", (event) => {
+  if (event.detail.ctx.sourceElement?.matches?.("[data-live]")) return;
+  for (const input of document.querySelectorAll("form[data-tidy] input")) {
+    if (input !== document.activeElement) input.value = input.defaultValue;
+  }
+});
+
+// Settings: a form whose act has succeeded shows what the server has now. Morphing would keep what
+// was typed, a password included.
+document.addEventListener("htmx:after:swap", (event) => {
+  const { sourceElement, response } = event.detail.ctx;
+  if (sourceElement?.matches?.("form[data-begin-anew]") && response?.raw?.ok) sourceElement.reset();
+});

@@ -1,6 +1,5 @@
 """The last webhooks that came, and which events were seen before. Memory only, bounded."""
 
-import json
 import threading
 from collections import OrderedDict, deque
 from dataclasses import dataclass, replace
@@ -30,14 +29,8 @@ class Arrival:
     repeat: bool = False
 
 
-def read_event(raw_body: bytes) -> dict[str, Any] | None:
-    """The fields an arrival shows, from a body whose signature held; None when it is no JSON object."""
-    try:
-        event = json.loads(raw_body)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(event, dict):
-        return None
+def shown(event: dict[str, Any]) -> dict[str, Any]:
+    """The fields of an event that an arrival shows."""
     data = _object(event, "data")
     payment = _object(data, "payment")
     sequence = event.get("sequence")
@@ -61,11 +54,9 @@ class Inbox:
         self._lock = threading.Lock()
 
     def add(self, arrival: Arrival) -> bool:
-        """Keep it, and say whether the shop is to act on it: it was accepted and its id is new.
+        """Keep it, and say whether it was accepted and its id is new.
 
-        The look and the note happen under one lock, so of two deliveries of
-        one event at the same moment only one is acted on. A shop with a database
-        keeps the ids in a table with a unique column, in the transaction that does the work.
+        This is for the page, and forgets. What the shop does, it does by its books.
         """
         with self._lock:
             is_accepted = arrival.answer == 200

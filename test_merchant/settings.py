@@ -17,6 +17,7 @@ class Settings:
     webhook_secret: str = "whsec_test_abc123"
     fail_first_n: int = 0
     slow_ms: int = 0
+    db: str = ""
 
 
 DEFAULTS = Settings()
@@ -38,6 +39,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         webhook_secret=environ.get("WEBHOOK_SECRET") or DEFAULTS.webhook_secret,
         fail_first_n=_number(environ, "FAIL_FIRST_N", 0, 1_000_000),
         slow_ms=_number(environ, "SLOW_MS", 0, SLOW_MS_MAX),
+        db=environ.get("SHOP_DB") or DEFAULTS.db,
     )
 
 

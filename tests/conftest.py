@@ -51,6 +51,7 @@ CROWDED = (
     "test_supervisor.py",
     "test_cli.py",
     "test_bootstrap.py",
+    "test_docs_snippets.py",
 )
 
 

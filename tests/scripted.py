@@ -26,6 +26,9 @@ class ScriptedBank:
     def tokenise(self, card: Card) -> str:
         return "tok_scripted"
 
+    def upi_link(self, asked: Charge) -> str | None:
+        return f"upi://pay?pa=scripted@bank&tr={asked.reference}"
+
     def charge(self, asked: Charge) -> Answer:
         return self._answer("charge", asked.reference)
 

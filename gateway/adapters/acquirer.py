@@ -22,6 +22,10 @@ class Acquirer(Protocol):
         """A token that stands for the card in later charges; the card itself is forgotten."""
         ...
 
+    def upi_link(self, asked: Charge) -> str | None:
+        """A `upi://pay` link by which the payer's app can pay this; None where that is not offered."""
+        ...
+
     def charge(self, asked: Charge) -> Answer:
         """Take the money, or learn that it was taken already under this reference."""
         ...
@@ -35,8 +39,17 @@ class Acquirer(Protocol):
         ...
 
 
+NOT_APPROVED = Answer(Outcome.FAILED, "The payment was not approved in time")
+
+
 def charge(acquirer: Acquirer, asked: Charge) -> Answer:
-    """Charge at the first attempt; later ones ask first what became of it."""
+    """Charge at the first attempt; later ones ask first what became of it.
+
+    What the payer's app was asked for is only asked about: nobody else may charge it.
+    """
+    if asked.is_intent:
+        answer = acquirer.inquire(asked)
+        return NOT_APPROVED if answer.outcome is Outcome.ABSENT else answer
     answer = acquirer.inquire(asked) if asked.attempt > 1 else Answer(Outcome.ABSENT)
     return acquirer.charge(asked) if answer.outcome is Outcome.ABSENT else answer
 

@@ -2,32 +2,33 @@
 
 It keeps no books: what it decides follows from the reference alone, so asking
 twice gives the same answer, as with a real bank that knows its references.
-Some instruments make it behave in a chosen way, whatever the rates say:
-
-    UPI address         card                  what happens
-    success@sandbox     4000 0000 0000 0077   paid
-    declined@sandbox    4000 0000 0000 0002   refused
-    timeout@sandbox     4000 0000 0000 0259   no answer; an inquiry says paid
-    pending@sandbox     4000 0000 0000 0341   undecided until the third inquiry, then paid
-    silent@sandbox      4000 0000 0000 0044   never an answer: ends with a human
-    norefund@sandbox    4000 0000 0000 5126   paid, and every refund of it is refused
+Some instruments make it behave in a chosen way, whatever the rates say.
 """
 
 import hashlib
 import secrets
+from urllib.parse import quote, urlencode
 
+from gateway.core import money
 from gateway.core.config import Config
 from gateway.core.processor import Answer, Card, Charge, Outcome, Return
 
+# UPI address, card, what happens: for those who read about it.
+INSTRUMENTS = (
+    ("success@sandbox", "4000 0000 0000 0077", "Paid"),
+    ("declined@sandbox", "4000 0000 0000 0002", "Refused"),
+    ("timeout@sandbox", "4000 0000 0000 0259", "No answer; asked again, the bank says paid"),
+    ("pending@sandbox", "4000 0000 0000 0341", "Undecided until the third inquiry, then paid"),
+    ("silent@sandbox", "4000 0000 0000 0044", "Never an answer: flagged for a human"),
+    ("norefund@sandbox", "4000 0000 0000 5126", "Paid, and every refund of it is refused"),
+)
 _SCENARIO_CARDS = {
-    "4000000000000077": "success",
-    "4000000000000002": "declined",
-    "4000000000000259": "timeout",
-    "4000000000000341": "pending",
-    "4000000000000044": "silent",
-    "4000000000005126": "norefund",
+    card.replace(" ", ""): address.removesuffix("@sandbox") for address, card, _ in INSTRUMENTS
 }
 SCENARIOS = frozenset(_SCENARIO_CARDS.values())
+
+# What an app that was opened by a link pays from, by the button that plays it.
+APP_ADDRESSES = {"approve": "success@sandbox", "decline": "declined@sandbox"}
 
 _PAID = Answer(Outcome.SUCCESS)
 _DECLINED = Answer(Outcome.FAILED, "Payment was declined by the bank")
@@ -49,6 +50,20 @@ class SandboxBank:
         scenario = _SCENARIO_CARDS.get(card.number, "card")
         return f"tok_{scenario}_{secrets.token_hex(8)}"
 
+    def upi_link(self, asked: Charge) -> str | None:
+        """As NPCI's "UPI Linking Specifications" word it; UPI knows rupees only."""
+        if asked.currency != "INR":
+            return None
+        words = {
+            "pa": "gateway@sandbox",
+            "pn": "Sandbox",
+            "am": money.decimal(asked.amount),
+            "cu": "INR",
+            "tr": asked.reference,
+            "tn": f"Payment {asked.reference}",
+        }
+        return f"upi://pay?{urlencode(words, safe='@', quote_via=quote)}"
+
     def charge(self, asked: Charge) -> Answer:
         scenario = _scenario(asked.instrument)
         if scenario == "pending":
@@ -63,6 +78,8 @@ class SandboxBank:
     def inquire(self, asked: Charge | Return) -> Answer:
         if isinstance(asked, Return):
             return self.refund(asked)
+        if not asked.instrument:
+            return Answer(Outcome.ABSENT)  # no app has answered
         scenario = _scenario(asked.instrument)
         if scenario == "silent":
             return Answer(Outcome.UNKNOWN)

@@ -119,6 +119,7 @@ _PAYMENT: dict[str, Any] = {
     "body": PaymentBody,
     "examples": {
         "upi": {"order_id": _ORDER_ID, "method": "upi", "vpa": "success@sandbox"},
+        "upi app": {"order_id": _ORDER_ID, "method": "upi", "flow": "intent"},
         "card": {"order_id": _ORDER_ID, "method": "card", "card": _CARD | {"holder_name": "Asha Rao"}},
     },
     "refusals": (errors.NotFound, errors.InvalidVpa, errors.InvalidCard, errors.ExpiredCard),
@@ -134,7 +135,10 @@ _REFUND: dict[str, Any] = {
 }
 _CONFIG: dict[str, Any] = {
     "body": WebhookConfigBody,
-    "examples": {"address": {"webhook_url": "https://shop.example/webhooks"}},
+    "examples": {
+        "address": {"webhook_url": "https://shop.example/webhooks"},
+        "events": {"webhook_url": "https://shop.example/webhooks", "events": ["payment.success"]},
+    },
 }
 _SANDBOX: dict[str, Any] = {"asker": "anybody", "refusals": (errors.NotFound,)}
 

@@ -14,23 +14,28 @@ from gateway.models import Order
 from gateway.models.orders import STATUSES as ORDER_STATUSES
 
 
+def _shown(order: Order) -> wire.Json:
+    """An order for its merchant's eyes; events and payers see no token."""
+    return wire.order(order) | {"checkout_token": orders.checkout_token(order.id)}
+
+
 @api.post("/orders")
 @idempotent
 def create_order() -> tuple[wire.Json, int]:
     order = orders.create(g.caller.merchant_id, read(OrderBody))
-    return wire.order(order), 201
+    return _shown(order), 201
 
 
 @api.get("/orders/<order_id>")
 def get_order(order_id: str) -> Response:
-    return answer(wire.order(orders.get(g.caller.merchant_id, order_id)))
+    return answer(_shown(orders.get(g.caller.merchant_id, order_id)))
 
 
 @api.get("/orders")
 def list_orders() -> Response:
     asked = wanted(status=ORDER_STATUSES)
     with reading():
-        return answer_page(listing.page(Order, g.caller.merchant_id, asked), wire.order, asked)
+        return answer_page(listing.page(Order, g.caller.merchant_id, asked), _shown, asked)
 
 
 @public(open_api, "GET", "/orders/<order_id>/public")

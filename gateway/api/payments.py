@@ -10,7 +10,7 @@ from gateway.api.idempotent import idempotent
 from gateway.api.reading import json_body, read, read_if_any, wanted
 from gateway.core.db import reading, transaction
 from gateway.core.validation import Amount, Body
-from gateway.domain import listing, methods, orders, payments, wire
+from gateway.domain import listing, merchants, methods, orders, payments, wire
 from gateway.domain.methods import Target
 from gateway.models import Payment
 from gateway.models.payments import METHODS, STATUSES
@@ -32,10 +32,12 @@ def _pay(merchant_id: str | None) -> Payment:
     """One payment of the order in the body, which decides the merchant where nobody has signed in."""
     order = orders.find(read(Target).order_id, merchant_id)
     asked = methods.read(json_body())
+    if merchant_id is None:
+        orders.admit(order, merchants.shopfront(order.merchant_id), asked.checkout_token)
     payments.check(order, asked)
     # The one call a face makes outside: nobody below may see the card itself.
     instrument = methods.instrument(asked, acquirer().tokenise)
-    return payments.create(order, instrument)
+    return payments.create(order, instrument, acquirer().upi_link)
 
 
 @api.get("/payments/<payment_id>")

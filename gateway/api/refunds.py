@@ -17,7 +17,7 @@ from gateway.models.refunds import STATUSES
 @idempotent
 def create_refund(payment_id: str) -> tuple[wire.Json, int]:
     body = read(RefundBody)
-    refund = refunds.create(g.caller.merchant_id, payment_id, body.amount, body.reason)
+    refund = refunds.create(g.caller.merchant_id, payment_id, body.amount, body.reason, g.caller.key)
     return wire.refund(refund), 201
 
 

@@ -49,6 +49,9 @@ class Order(BaseModel):
     receipt: str | None
     notes: dict[str, str]
     status: OrderStatus
+    checkout_token: Annotated[
+        str, Field(description="Lets a payer to the checkout of a merchant who wants it besides the id")
+    ]
     created_at: datetime
     updated_at: datetime
 
@@ -77,11 +80,17 @@ class _AnyPayment(BaseModel):
     updated_at: datetime
 
 
+UpiLink = Annotated[
+    str, Field(default_factory=str, description="Opens the payer's UPI app; only where flow was intent")
+]
+
+
 class PaymentByUpi(_AnyPayment):
     """A payment from a UPI address."""
 
     method: Literal["upi"]
-    vpa: str
+    vpa: Annotated[str | None, Field(description="Null until the payer's app has answered an intent")]
+    upi_link: UpiLink
 
 
 class PaymentByCard(_AnyPayment):
@@ -106,6 +115,7 @@ class PublicPayment(BaseModel):
     currency: Currency
     method: Annotated[str, _one_of(*payments.METHODS)]
     error_description: str | None
+    upi_link: UpiLink
 
 
 class Refund(BaseModel):
@@ -170,6 +180,9 @@ class WebhookConfig(BaseModel):
 
     webhook_url: str | None
     webhook_secret: str
+    events: Annotated[
+        list[EventName], Field(default_factory=list, description="Those wanted; not there when all are")
+    ]
 
 
 class Event(BaseModel):

@@ -12,12 +12,19 @@ from gateway.core.db import reading, transaction
 from gateway.core.validation import Body, Text
 from gateway.domain import deliveries, endpoints, listing, wire
 from gateway.models import Delivery
+from gateway.models.webhooks import EVENTS
+
+EventName = Annotated[Text, Field(json_schema_extra={"enum": list(EVENTS)})]
 
 
 class WebhookConfigBody(Body):
     """Where the merchant's webhooks go; null switches them off."""
 
     webhook_url: Annotated[Text, Field(max_length=endpoints.MAX_URL_LENGTH)] | None
+    events: Annotated[
+        list[EventName] | None,
+        Field(min_length=1, description="Which events are wanted, null means every one; left out: as before"),
+    ] = None
 
 
 @api.get("/webhooks")
@@ -53,6 +60,8 @@ def save_webhook_config() -> Response:
     body = read(WebhookConfigBody)
     with transaction():
         endpoint = endpoints.configure(g.caller.merchant_id, g.caller.key, body.webhook_url)
+        if "events" in body.model_fields_set:
+            endpoints.choose_events(g.caller.merchant_id, g.caller.key, body.events)
         return answer(wire.webhook_config(endpoint, endpoints.secret_of(endpoint)))
 
 

@@ -13,6 +13,11 @@ from gateway.core.config import PROJECT_ROOT
 STOP_TIMEOUT_S = 10.0
 
 
+def _kept() -> dict[str, str]:
+    """What a site's processes know of our own environment: settings of somebody's gateway are not among it."""
+    return {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "TMPDIR")}
+
+
 class Program:
     """One process that serves until it is stopped. Dies with us, should we be killed."""
 
@@ -25,7 +30,7 @@ class Program:
             self._process = subprocess.Popen(
                 [*stub, *command],
                 cwd=PROJECT_ROOT,
-                env={"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", **environ},
+                env={**_kept(), "PYTHONUNBUFFERED": "1", **environ},
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,

@@ -50,6 +50,7 @@ class Config:
     web_workers: int = 2
     web_threads: int = 8
     public_url: str = "http://localhost:8000"
+    api_url: str = "http://localhost:8000"
     checkout_url: str = "http://localhost:8000"
     faces: frozenset[str] = FACES
 
@@ -135,6 +136,7 @@ class Config:
             web_workers=read.integer("WEB_WORKERS", 2, 1, 64),
             web_threads=read.integer("WEB_THREADS", 8, 1, 64),
             public_url=public_url,
+            api_url=read.url("API_URL", public_url),
             checkout_url=read.url("CHECKOUT_URL", public_url),
             faces=read.faces("GATEWAY_FACES"),
             secret_key=read.text("SECRET_KEY", "") or read.text("JWT_SECRET", "") or SANDBOX_SECRET_KEY,

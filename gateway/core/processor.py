@@ -26,7 +26,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Charge:
-    """Take `amount` minor units from an instrument. `reference` was stored before the first call."""
+    """Take `amount` minor units from an instrument. `reference` was stored before the first call.
+
+    is_intent  the payer's own app is asked, by a link; `instrument` is empty until it has answered
+    """
 
     reference: str
     amount: int
@@ -34,6 +37,7 @@ class Charge:
     method: str
     instrument: str
     attempt: int
+    is_intent: bool = False
 
 
 @dataclass(frozen=True)

@@ -40,9 +40,11 @@ def verify(body: bytes, given: str, secret: str) -> bool:
     return hmac.compare_digest(signature(body, secret).encode(), given.encode())
 
 
-def headers(*, event_id: str, event: str, body: bytes, secret: str, attempt: int) -> dict[str, str]:
-    """All headers of one delivery. The timestamp is this attempt's, the id the event's."""
-    timestamp = int(time.time())
+def headers(
+    *, event_id: str, event: str, body: bytes, secret: str, attempt: int, timestamp: int | None = None
+) -> dict[str, str]:
+    """All headers of one delivery. The timestamp is this attempt's (now by default), the id the event's."""
+    timestamp = int(time.time()) if timestamp is None else timestamp
     return {
         "Content-Type": "application/json",
         "User-Agent": "PaymentGateway-Webhooks/1.0",

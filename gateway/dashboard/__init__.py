@@ -15,9 +15,27 @@ def protect(response: Response) -> Response:
 
 
 def init_app(app: Flask) -> None:
-    from gateway.dashboard import home, old_paths, problems, signing_in, soon
+    from gateway.dashboard import (
+        audit,
+        docs,
+        home,
+        jobs,
+        keys,
+        old_paths,
+        orders,
+        payments,
+        people,
+        problems,
+        refunds,
+        settings,
+        signing_in,
+        signing_up,
+        transactions,
+        webhooks,
+    )
 
-    assert all((home, old_paths, problems, signing_in, soon))
+    assert all((audit, docs, home, jobs, keys, old_paths, orders, payments, people, problems))
+    assert all((refunds, settings, signing_in, signing_up, transactions, webhooks))
     if "dashboard" in app.config["GATEWAY"].faces:
         signing_in.init_app(app)
         app.register_blueprint(dashboard)

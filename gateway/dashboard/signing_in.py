@@ -58,7 +58,8 @@ def init_app(app: Flask) -> None:
         WTF_CSRF_TIME_LIMIT=None,
     )
     csrf.init_app(app)
-    manager.init_app(app)
+    # Pages know `person`; a page that says the database is away must not ask it for one.
+    manager.init_app(app, add_context_processor=False)
     manager.session_protection = None  # the token is checked with the database at each request
 
 
@@ -143,6 +144,7 @@ def sign_in() -> ResponseReturnValue:
         token = sessions.sign_in(email, password, request.user_agent.string)
     except SignInFailed as refusal:
         return _login_page(refusal.status, email=email, problem=refusal.description)
+    _end_session()
     remember(token)
     return redirect(_own_path(request.args.get("next")) or url_for("dashboard.home"), 303)
 
@@ -162,18 +164,28 @@ def _login_page(status: int = 200, **values: object) -> ResponseReturnValue:
 
 def _own_path(wanted: str | None) -> str | None:
     """Where somebody wanted to go before signing in, if that is a page of ours."""
-    parts = urlsplit(wanted or "")
-    is_ours = parts.path.startswith("/dashboard") and not parts.scheme and not parts.netloc
-    return wanted if is_ours and wanted and wanted.isprintable() and "\\" not in wanted else None
+    if not wanted or not wanted.isprintable() or "\\" in wanted:
+        return None
+    try:
+        parts = urlsplit(wanted)
+    except ValueError:
+        return None  # `//[` begins an address that never ends
+    is_ours = wanted.startswith("/dashboard") and not parts.scheme and not parts.netloc
+    return wanted if is_ours else None
 
 
 @dashboard.post("/logout")
 @is_open
 def sign_out() -> ResponseReturnValue:
-    if current_user.is_authenticated:
-        with transaction():
-            sessions.end(current_user.person.session_id)
+    _end_session()
     logout_user()
     session.clear()
     flash("You are signed out.", "good")
     return redirect(url_for("dashboard.login"), 303)
+
+
+def _end_session() -> None:
+    """End the session that this browser was in, if it was in one."""
+    if current_user.is_authenticated:
+        with transaction():
+            sessions.end(current_user.person.session_id)

@@ -1,5 +1,6 @@
 """Endpoints: where a merchant's webhooks go, and the secret that signs them."""
 
+from collections.abc import Collection
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -12,7 +13,7 @@ from gateway.core.errors import BadRequest
 from gateway.core.ids import new_id
 from gateway.domain import audit
 from gateway.models import Endpoint
-from gateway.models.webhooks import Address
+from gateway.models.webhooks import EVENTS, Address
 
 MAX_URL_LENGTH = 2048
 
@@ -95,6 +96,24 @@ def _checked_url(url: str) -> str:
     if parts.username or parts.password or parts.fragment:
         raise BadRequest("webhook_url must carry neither credentials nor a #fragment", field="webhook_url")
     return url
+
+
+def choose_events(merchant_id: str, actor: str, wanted: Collection[str] | None) -> Endpoint:
+    """Send only these events to the default endpoint from now on; null means every event.
+
+    raises  BadRequest  none at all, or one that there is not
+    """
+    unknown = sorted(set(wanted or ()) - set(EVENTS))
+    if unknown:
+        raise BadRequest(f"events: there is no event {unknown[0][:64]!r}", field="events")
+    if wanted is not None and not wanted:
+        raise BadRequest("events must name at least one event; null means every event", field="events")
+    endpoint = default(merchant_id)
+    chosen = None if wanted is None else [name for name in EVENTS if name in wanted]
+    if chosen != endpoint.events:
+        endpoint.events, endpoint.updated_at = chosen, clock.now()
+        audit.note(merchant_id, actor, "webhook.events_chosen", ", ".join(chosen or ["every event"]))
+    return endpoint
 
 
 def regenerate_secret(merchant_id: str, actor: str) -> Endpoint:

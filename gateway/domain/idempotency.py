@@ -6,6 +6,7 @@ the second one's insert waits for the first one's commit and then fails, after
 which the stored answer is found.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -14,8 +15,8 @@ import orjson
 from sqlalchemy import delete, select, tuple_
 
 from gateway.core import clock, config, crypto
-from gateway.core.db import add_row, fetch_one, later, session, transaction
-from gateway.core.errors import BadRequest, KeyReused
+from gateway.core.db import Conflict, add_row, fetch_one, later, session, transaction
+from gateway.core.errors import BadRequest, Busy, KeyInUse, KeyReused
 from gateway.core.statements import Statement, moment
 from gateway.models import IdempotencyKey
 
@@ -38,6 +39,40 @@ class Stored:
 
     status_code: int
     response: str
+    is_replay: bool = False
+
+
+def once(merchant_id: str, key: str, wanted: str, run: Callable[[], tuple[int, str]]) -> Stored:
+    """The answer that `run` gives, or the one it gave to the first request with this key.
+
+    It runs in one transaction together with the key. Two requests with one key cannot
+    both commit: the table's primary key makes the second wait for the first, and then
+    it is given the first one's answer.
+
+    raises  KeyReused  the key belongs to a request with another fingerprint
+            KeyInUse   the first request is still running
+    """
+    stored = find(merchant_id, key, wanted)
+    if stored is not None:
+        return stored
+    try:
+        with transaction():
+            status_code, response = run()
+            keep(merchant_id, key, wanted, status_code, response)
+        return Stored(status_code, response)
+    except Conflict as conflict:
+        if conflict.table != TABLE:
+            raise
+        stored = find(merchant_id, key, wanted)
+        if stored is None:
+            raise _in_use() from conflict
+        return stored
+    except Busy as error:
+        raise _in_use() from error
+
+
+def _in_use() -> KeyInUse:
+    return KeyInUse("The first request with this Idempotency-Key is still running", retry_after=1)
 
 
 def check_key(key: str) -> None:
@@ -78,7 +113,7 @@ def find(merchant_id: str, key: str, wanted: str) -> Stored | None:
         raise KeyReused(
             "This Idempotency-Key was used with a different request; use a new key", field="Idempotency-Key"
         )
-    return Stored(status_code, response)
+    return Stored(status_code, response, is_replay=True)
 
 
 def keep(merchant_id: str, key: str, wanted: str, status_code: int, response: str) -> None:

@@ -27,7 +27,10 @@ _SETTLED = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which page: `after` an id, or behind `offset` rows; equal to `where`, created from … to …."""
+    """Which page: `after` an id, or behind `offset` rows; equal to `where`, created from … to ….
+
+    A page that is not `counted` has no total.
+    """
 
     limit: int = 10
     offset: int = 0
@@ -35,11 +38,12 @@ class Wanted:
     where: dict[str, str] = field(default_factory=dict)
     created_from: datetime | None = None
     created_to: datetime | None = None
+    counted: bool = True
 
 
 @dataclass(frozen=True)
 class Page(Generic[Row]):
-    """`total` is null when the page was asked for by `after`: counting may cost more than the page."""
+    """`total` is null behind `after`, and where it was not wanted: counting may cost more than the page."""
 
     rows: Sequence[Row]
     has_more: bool
@@ -61,12 +65,41 @@ def page(model: type[Row], merchant_id: str, wanted: Wanted) -> Page[Row]:
     )
     if wanted.after is not None:
         query = query.where(_is_behind(model, own, wanted.after))
-        total = None
     else:
         query = query.offset(wanted.offset)
-        total = _count(conditions) if len(conditions) > 1 else _total(model, merchant_id)
+    total = None
+    if wanted.counted and wanted.after is None:
+        total = _count(conditions) if len(conditions) > 1 else total_of(model, merchant_id)
     rows = session().scalars(query).all()
     return Page(rows[: wanted.limit], len(rows) > wanted.limit, total)
+
+
+def latest(model: type[Row], merchant_id: str, limit: int, **where: str) -> Sequence[Row]:
+    """The newest few rows, without counting the rest."""
+    query = select(model).where(model.merchant_id == merchant_id, *_filters(model, Wanted(where=where)))
+    return session().scalars(query.order_by(model.created_at.desc(), model.id.desc()).limit(limit)).all()
+
+
+def count_up_to(
+    most: int, merchant_id: str, **wanted: tuple[type[Order | Payment | Refund | Delivery], str]
+) -> dict[str, int]:
+    """How many rows there are of each table and status asked for, or `most` when there are more.
+
+    So what counting costs has a bound. One question: `late=(Delivery, "failed"), new=(Order, "created")`.
+    """
+    counts = [
+        select(func.count())
+        .select_from(
+            select(model.id)
+            .where(model.merchant_id == merchant_id, model.status == status)
+            .limit(most)
+            .subquery()
+        )
+        .scalar_subquery()
+        .label(name)
+        for name, (model, status) in wanted.items()
+    ]
+    return dict(session().execute(select(*counts)).one()._mapping)
 
 
 def _filters(model: Any, wanted: Wanted) -> list[ColumnElement[bool]]:
@@ -99,7 +132,7 @@ def _count(conditions: Sequence[ColumnElement[bool]]) -> int:
 _counted: dict[tuple[str, str], tuple[int, datetime]] = {}
 
 
-def _total(model: Any, merchant_id: str) -> int:
+def total_of(model: Any, merchant_id: str) -> int:
     """How many rows the merchant has: exact, and cheap because what was counted once is remembered.
 
     Rows are never deleted, so only those that came after the last count have to

@@ -1,22 +1,31 @@
-"""Merchants and their keys: who is asking?"""
+"""Merchants, their keys, and what they say about their checkout: who is asking, and from where?"""
 
+import json
+import re
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from gateway.core import clock, config, crypto
 from gateway.core.config import SEEDED_PASSWORD, SEEDED_WEBHOOK_SECRET, Config
 from gateway.core.db import Conflict, fetch_one, later, reading, session, transaction
-from gateway.core.errors import AuthenticationFailed, Unavailable
+from gateway.core.errors import AuthenticationFailed, BadRequest, Unavailable
 from gateway.core.ids import new_id
 from gateway.core.statements import Statement, moment
 from gateway.domain import audit
 from gateway.models import ApiKey, Endpoint, Merchant, User
 
 SEEDED_MERCHANT_ID = "550e8400-e29b-41d4-a716-446655440000"
+MAX_ORIGINS = 20
+MAX_NAME_LENGTH = 255
+
+# What a browser calls an origin, and what a Content-Security-Policy takes: no path, wildcard or credentials.
+_ORIGIN = re.compile(r"(https?)://([a-z0-9-]+(?:\.[a-z0-9-]+)*)(?::([0-9]{1,5}))?")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 _CACHE_S = 1.0
 _MAX_CACHED = 1024
@@ -28,6 +37,12 @@ _FIND_KEY = Statement(
     " WHERE k.key = :key AND k.revoked_at IS NULL AND m.is_active"
 )
 _STAMP_KEY = Statement("UPDATE api_keys SET last_used_at = :now WHERE key = :key")
+_FIND_OWNER = Statement(
+    "SELECT merchant_id FROM api_keys WHERE key = :key AND revoked_at IS NULL AND merchant_id = :merchant_id"
+)
+_FIND_SHOPFRONT = Statement(
+    "SELECT name, allowed_origins, requires_checkout_token FROM merchants WHERE id = :merchant_id"
+)
 
 
 @dataclass(frozen=True)
@@ -145,6 +160,19 @@ def _make_test_merchant(config: Config) -> None:
     )
 
 
+def newest_key(merchant_id: str) -> tuple[str, str | None] | None:
+    """The merchant's newest key that is not revoked, with its secret where a page may show it."""
+    row = session().scalar(
+        select(ApiKey)
+        .where(ApiKey.merchant_id == merchant_id, ApiKey.revoked_at.is_(None))
+        .order_by(ApiKey.created_at.desc(), ApiKey.id)
+        .limit(1)
+    )
+    if row is None:
+        return None
+    return row.key, None if row.secret_encrypted is None else crypto.decrypt(row.secret_encrypted)
+
+
 def create_key(merchant_id: str, actor: str) -> tuple[str, str]:
     """A new pair of credentials: the key, and the secret that is readable now and never again."""
     mode = "test" if config.current().is_sandbox else "live"
@@ -164,4 +192,87 @@ def new_api_key(merchant_id: str, key: str, secret: str, *, shown: bool) -> ApiK
         secret_hash=crypto.keyed_hash("api_secret", secret.encode()),
         secret_encrypted=crypto.encrypt(secret) if shown else None,
         created_at=clock.now(),
+    )
+
+
+@dataclass(frozen=True)
+class Shopfront:
+    """What the checkout has to know of a merchant."""
+
+    name: str
+    origins: tuple[str, ...]
+    requires_token: bool
+
+
+def shopfront(merchant_id: str) -> Shopfront:
+    """How this merchant's checkout looks and who may open it."""
+    row = fetch_one(_FIND_SHOPFRONT, merchant_id=merchant_id)
+    assert row is not None, "an order names its merchant"
+    return Shopfront(row[0], tuple(json.loads(row[1] or "[]")), bool(row[2]))
+
+
+def owns_key(merchant_id: str, key: str) -> bool:
+    """Whether this is a key in use of this merchant; says nothing about its secret."""
+    plain = key if key.isascii() and key.isprintable() else ""
+    return fetch_one(_FIND_OWNER, key=plain, merchant_id=merchant_id) is not None
+
+
+def rename(merchant_id: str, actor: str, name: str) -> None:
+    """Take another name, which payers see at the checkout.
+
+    raises  BadRequest  empty, too long, or with control characters
+    """
+    name = " ".join(name.split())
+    if not 1 <= len(name) <= MAX_NAME_LENGTH or any(ord(letter) < 32 for letter in name):
+        raise BadRequest(f"A name has 1 to {MAX_NAME_LENGTH} readable characters", field="name")
+    _change(merchant_id, name=name)
+    audit.note(merchant_id, actor, "merchant.renamed", name)
+
+
+def allowed_origins(merchant_id: str) -> list[str]:
+    """The origins whose pages may embed the checkout; empty means the default."""
+    return list(shopfront(merchant_id).origins)
+
+
+def save_allowed_origins(merchant_id: str, actor: str, origins: list[str]) -> list[str]:
+    """Let pages of exactly these origins embed the checkout from now on, and of no others.
+
+    origins  such as `https://shop.example` or `http://localhost:4000`, at most 20; written
+             as browsers write them (lower case, no default port), each once. Empty brings the
+             default back: any port of localhost in the sandbox, nobody in production
+    raises   BadRequest  too many, or one of them is no origin
+    """
+    exact = list(dict.fromkeys(_exact_origin(text) for text in origins))
+    if len(exact) > MAX_ORIGINS:
+        raise BadRequest(f"At most {MAX_ORIGINS} origins can be listed", field="allowed_origins")
+    _change(merchant_id, allowed_origins=json.dumps(exact) if exact else None)
+    audit.note(merchant_id, actor, "origins.saved", " ".join(exact) or None)
+    return exact
+
+
+def _exact_origin(text: str) -> str:
+    match = _ORIGIN.fullmatch(text.strip().lower())
+    if match is None or len(text) > 255 or (match[3] and not 1 <= int(match[3]) <= 65535):
+        raise BadRequest(
+            f"{text[:80]!r} is no origin: write scheme, host and, if it has one, port, such as"
+            " https://shop.example, without a path or *",
+            field="allowed_origins",
+        )
+    scheme, host, port = match.groups()
+    is_default = port is None or int(port) == _DEFAULT_PORTS[scheme]
+    return f"{scheme}://{host}" if is_default else f"{scheme}://{host}:{int(port)}"
+
+
+def require_checkout_token(merchant_id: str, actor: str, wanted: bool) -> None:
+    """Turn on or off that the open checkout wants an order's token besides its id."""
+    _change(merchant_id, requires_checkout_token=wanted)
+    audit.note(merchant_id, actor, "checkout_token.required" if wanted else "checkout_token.not_required")
+
+
+def _change(merchant_id: str, **values: Any) -> None:
+    session().execute(
+        update(Merchant)
+        .where(Merchant.id == merchant_id)
+        .values(**values, updated_at=clock.now())
+        .execution_options(synchronize_session=False)
     )

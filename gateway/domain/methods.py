@@ -22,13 +22,17 @@ from gateway.core.validation import Amount, Body, Text, first_complaint
 
 VPA = re.compile(r"[a-zA-Z0-9._-]+@[a-zA-Z0-9]+")
 MAX_VPA_LENGTH = 255
+# The same for a browser, whose `pattern` wants the dash in a class escaped.
+VPA_PATTERN = VPA.pattern.replace("_-]", r"_\-]")
 
-_NETWORKS = (
-    ("visa", re.compile(r"4")),
-    ("mastercard", re.compile(r"5[1-5]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720")),
-    ("amex", re.compile(r"3[47]")),
-    ("rupay", re.compile(r"60|65|8[1-9]")),
+# By the first digits; a browser reads the same patterns.
+NETWORK_PATTERNS = (
+    ("visa", r"4"),
+    ("mastercard", r"5[1-5]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720"),
+    ("amex", r"3[47]"),
+    ("rupay", r"60|65|8[1-9]"),
 )
+_NETWORKS = tuple((name, re.compile(pattern)) for name, pattern in NETWORK_PATTERNS)
 
 
 def _vpa(text: str) -> str:
@@ -64,11 +68,25 @@ class _Payment(Body):
     order_id: Annotated[Text, Field(description="The order to pay; it decides amount and currency")]
     amount: Annotated[Amount | None, Field(description="If given, must be the order's")] = None
     currency: Annotated[Text | None, Field(description="If given, must be the order's")] = None
+    checkout_token: Annotated[
+        Text | None,
+        Field(description="The order's, for the open route of a merchant who wants it"),
+    ] = None
 
 
 class UpiPayment(_Payment):
+    """The payer names their UPI address and is asked there."""
+
     method: Literal["upi"]
+    flow: Literal["collect"] = "collect"
     vpa: Annotated[Text, AfterValidator(_vpa), Field(json_schema_extra={"pattern": f"^{VPA.pattern}$"})]
+
+
+class UpiIntent(_Payment):
+    """The payer opens their own UPI app by a link, the answer's `upi_link`, within five minutes."""
+
+    method: Literal["upi"]
+    flow: Literal["intent"]
 
 
 class CardPayment(_Payment):
@@ -82,11 +100,14 @@ class Target(Body):
     order_id: Annotated[Text, Strict()]
 
 
-PaymentBody = Annotated[UpiPayment | CardPayment, Field(discriminator="method")]
-_payment_body: TypeAdapter[UpiPayment | CardPayment] = TypeAdapter(PaymentBody)
+Asked = UpiPayment | UpiIntent | CardPayment
+_Named = Annotated[UpiPayment | CardPayment, Field(discriminator="method")]
+PaymentBody = _Named | UpiIntent
+_named: TypeAdapter[UpiPayment | CardPayment] = TypeAdapter(_Named)
+_intent = TypeAdapter(UpiIntent)
 
 
-def read(value: dict[str, Any]) -> UpiPayment | CardPayment:
+def read(value: dict[str, Any]) -> Asked:
     """The payment asked for, by its method.
 
     raises  InvalidVpa, InvalidCard  the instrument is missing or of the wrong form
@@ -94,19 +115,24 @@ def read(value: dict[str, Any]) -> UpiPayment | CardPayment:
     """
     if value.get("method") not in ("upi", "card"):
         raise BadRequest("method must be 'upi' or 'card'", field="method")
+    is_intent = value["method"] == "upi" and value.get("flow") == "intent"
     try:
-        return _payment_body.validate_python(value)
+        return _intent.validate_python(value) if is_intent else _named.validate_python(value)
     except ValidationError as error:
         field, complaint = first_complaint(error)
-        # Pydantic puts the tag of the chosen method in front of the field.
-        field, complaint = (text.split(".", 1)[-1] for text in (field, complaint))
+        if not is_intent:
+            # Pydantic puts the tag of the chosen method in front of the field.
+            field, complaint = (text.split(".", 1)[-1] for text in (field, complaint))
         family = {"vpa": InvalidVpa, "card": InvalidCard}.get(field.split(".")[0], BadRequest)
         raise family(complaint, field=field) from None
 
 
 @dataclass(frozen=True)
 class Instrument:
-    """What a payment is made with, in the form that may be stored."""
+    """What a payment is made with, in the form that may be stored.
+
+    UPI without an address is an intent: the payer's app will name it.
+    """
 
     method: str
     vpa: str | None = None
@@ -114,12 +140,18 @@ class Instrument:
     card_last4: str | None = None
     token: str | None = None
 
+    @property
+    def is_intent(self) -> bool:
+        return self.method == "upi" and self.vpa is None
 
-def instrument(asked: UpiPayment | CardPayment, tokenise: Callable[[Card], str]) -> Instrument:
+
+def instrument(asked: Asked, tokenise: Callable[[Card], str]) -> Instrument:
     """The instrument asked for; `tokenise` trades a valid card for the processor's token.
 
     raises  InvalidCard, ExpiredCard  before anybody was asked for a token
     """
+    if isinstance(asked, UpiIntent):
+        return Instrument("upi")
     if isinstance(asked, UpiPayment):
         return Instrument("upi", vpa=asked.vpa)
     valid = card(asked.card)

@@ -4,12 +4,13 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from gateway.core import clock, money
+from gateway.core import clock, crypto, money
 from gateway.core.db import add, fetch_one, reading, session
 from gateway.core.errors import BadRequest, NotFound
 from gateway.core.ids import is_id, new_id
 from gateway.core.statements import Statement
 from gateway.core.validation import Amount, Body, Text
+from gateway.domain.merchants import Shopfront
 from gateway.models import Order
 from gateway.models.orders import Payable
 
@@ -77,3 +78,24 @@ def find(order_id: str, merchant_id: str | None = None) -> Payable:
     if row is None or (merchant_id is not None and row[1] != merchant_id):
         raise NotFound("Order not found")
     return Payable(*row)
+
+
+def checkout_token(order_id: str) -> str:
+    """What lets a payer to this order's checkout where its merchant wants more than the id.
+
+    A keyed hash of the id: nothing is stored, and who knows one learns no other.
+    """
+    return crypto.keyed_hash("checkout_token", order_id.encode())
+
+
+def admit(order: Payable, shop: Shopfront, token: str | None) -> None:
+    """Refuse a payer who brought only an id to a merchant who wants the order's token, too.
+
+    raises  BadRequest  it is missing or another order's
+    """
+    if shop.requires_token and not crypto.equal(token or "", checkout_token(order.id)):
+        raise BadRequest(
+            "This shop needs the order's checkout_token besides its id",
+            field="checkout_token",
+            reason="checkout_token_required",
+        )

@@ -1,6 +1,6 @@
 """Payments: taken at once as `pending`, settled when the bank has answered."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -14,22 +14,30 @@ from gateway.core.ids import is_id, new_id
 from gateway.core.processor import Answer, Charge, Outcome
 from gateway.core.statements import Statement
 from gateway.domain import audit, events, ledger, refunds, wire, work
-from gateway.domain.methods import CardPayment, Instrument, UpiPayment
+from gateway.domain.methods import Asked, Instrument
 from gateway.models import Order, Payment
 from gateway.models.orders import Payable
+
+# How long a payer has to approve a payment in their own app.
+INTENT_LIFETIME = timedelta(minutes=5)
 
 _TOUCH_ORDER = Statement(
     "UPDATE orders SET status = 'attempted', updated_at = :now WHERE id = :id AND status = 'created'"
 )
 
 
-def check(order: Payable, asked: UpiPayment | CardPayment) -> None:
+def is_payable(order: Payable) -> bool:
+    """Whether a payment of this order may begin: it is unpaid, or REPEAT_PAYMENTS allows another."""
+    return order.status != "paid" or config.current().repeat_payments
+
+
+def check(order: Payable, asked: Asked) -> None:
     """Refuse what would surprise the payer.
 
     raises  BadRequest  the order is paid already, or the client believes in
                         another amount or currency than the order's
     """
-    if order.status == "paid" and not config.current().repeat_payments:
+    if not is_payable(order):
         raise BadRequest("Order is already paid", field="order_id", reason="order_already_paid")
     if asked.amount is not None and asked.amount != order.amount:
         raise BadRequest("amount must be the order's amount, or left out", field="amount")
@@ -37,11 +45,16 @@ def check(order: Payable, asked: UpiPayment | CardPayment) -> None:
         raise BadRequest("currency must be the order's currency, or left out", field="currency")
 
 
-def create(order: Payable, instrument: Instrument) -> Payment:
+def create(
+    order: Payable, instrument: Instrument, upi_link: Callable[[Charge], str | None] | None = None
+) -> Payment:
     """A new payment of this order, `pending`; a worker takes it to the bank when it is due.
 
     Amount and currency are the order's. That the order is won only once is
     decided when the payment settles, not here.
+
+    upi_link  asks the processor for the link that opens the payer's app, for an intent
+    raises    BadRequest  the processor has none for this
     """
     now = clock.now()
     payment = Payment(
@@ -59,6 +72,8 @@ def create(order: Payable, instrument: Instrument) -> Payment:
         created_at=now,
         updated_at=now,
     )
+    if instrument.is_intent:
+        _wait_for_app(payment, upi_link)
     add(payment)
     if order.status == "created":
         later(_TOUCH_ORDER, id=order.id, now=now)
@@ -69,6 +84,38 @@ def create(order: Payable, instrument: Instrument) -> Payment:
     return payment
 
 
+def _wait_for_app(payment: Payment, upi_link: Callable[[Charge], str | None] | None) -> None:
+    """Nobody is asked before the payer's app has answered or its time is over."""
+    payment.upi_link = upi_link(_asked(payment)) if upi_link is not None else None
+    if payment.upi_link is None:
+        raise BadRequest("Paying in a UPI app is not offered here; give a UPI address", field="flow")
+    payment.due_at = payment.created_at + INTENT_LIFETIME
+
+
+def hear(payment_id: str, vpa: str) -> None:
+    """Note that the payer's app has acted on this intent, from this address: its bank is asked at once.
+
+    raises  BadRequest  it is not waiting for an app: unknown, answered before, or out of time
+    """
+    now = clock.now()
+    heard = session().scalar(
+        update(Payment)
+        .where(
+            Payment.id == payment_id,
+            Payment.status == "pending",
+            Payment.upi_link.is_not(None),
+            Payment.vpa.is_(None),
+            Payment.due_at > now,  # due ones may be under way to the bank
+        )
+        .values(vpa=vpa, due_at=now, updated_at=now)
+        .returning(Payment.id)
+        .execution_options(synchronize_session=False)
+    )
+    if heard is None:
+        raise BadRequest("This payment is not waiting for an app", reason="payment_not_waiting")
+    ring("payments")
+
+
 def get(payment_id: str, merchant_id: str | None = None) -> Payment:
     """A payment; with `merchant_id`, only if it is theirs. Raises NotFound."""
     with reading():
@@ -76,6 +123,11 @@ def get(payment_id: str, merchant_id: str | None = None) -> Payment:
     if payment is None or (merchant_id is not None and payment.merchant_id != merchant_id):
         raise NotFound("Payment not found")
     return payment
+
+
+def can_capture(payment: Payment) -> bool:
+    """Whether `capture` would take it, as far as this row knows."""
+    return payment.status == "success" and not payment.captured and payment.refunds_reserved < payment.amount
 
 
 def capture(merchant_id: str, actor: str, payment_id: str, amount: int | None) -> Payment:
@@ -146,6 +198,7 @@ def _asked(payment: Payment) -> Charge:
         method=payment.method,
         instrument=payment.instrument_token or payment.vpa or "",
         attempt=payment.attempts,
+        is_intent=payment.upi_link is not None,
     )
 
 

@@ -14,7 +14,7 @@ from gateway.core.errors import BadRequest, NotFound
 from gateway.core.ids import is_id, new_id
 from gateway.core.processor import Answer, Outcome, Return
 from gateway.core.validation import Amount, Body, Text
-from gateway.domain import events, ledger, wire, work
+from gateway.domain import audit, events, ledger, wire, work
 from gateway.models import Payment, Refund
 
 DUPLICATE_REASON = "duplicate payment of a paid order"
@@ -27,10 +27,18 @@ class RefundBody(Body):
     reason: Annotated[Text, Field(max_length=1000)] | None = None
 
 
-def create(merchant_id: str, payment_id: str, amount: int, reason: str | None) -> Refund:
+def refundable(payment: Payment) -> int:
+    """What pending and processed refunds leave of a payment, in minor units; 0 unless it has succeeded."""
+    return payment.amount - payment.refunds_reserved if payment.status == "success" else 0
+
+
+def create(
+    merchant_id: str, payment_id: str, amount: int, reason: str | None, actor: str | None = None
+) -> Refund:
     """Reserve part of a successful payment and queue its return to the payer.
 
-    amount   minor units, 1 up to what pending and processed refunds leave
+    amount   minor units, 1 up to what `refundable` still gives
+    actor    who asked for it; the gateway's own refunds have none
     raises   NotFound    not this merchant's payment
              BadRequest  the payment has not succeeded, or too little of it is left
 
@@ -39,7 +47,7 @@ def create(merchant_id: str, payment_id: str, amount: int, reason: str | None) -
     """
     payment = _reserve(merchant_id, payment_id, amount) if is_id("pay", payment_id) else None
     if payment is None:
-        raise _refusal(merchant_id, payment_id, amount)
+        raise _refusal(merchant_id, payment_id)
     now = clock.now()
     refund = Refund(
         id=new_id("rfnd"),
@@ -53,6 +61,8 @@ def create(merchant_id: str, payment_id: str, amount: int, reason: str | None) -
     add(refund)
     ledger.post([ledger.refund_reserved(payment, refund)])
     events.emit(merchant_id, "refund.created", wire.payment(payment), refund=wire.refund(refund))
+    if actor is not None:
+        audit.note(merchant_id, actor, "refund.created", refund.id)
     ring("refunds")
     return refund
 
@@ -72,12 +82,29 @@ def _reserve(merchant_id: str, payment_id: str, amount: int) -> Payment | None:
     )
 
 
-def _refusal(merchant_id: str, payment_id: str, amount: int) -> NotFound | BadRequest:
+def _refusal(merchant_id: str, payment_id: str) -> NotFound | BadRequest:
     payment = session().get(Payment, payment_id) if is_id("pay", payment_id) else None
     if payment is None or payment.merchant_id != merchant_id:
         return NotFound("Payment not found")
+    return _not_successful() if payment.status != "success" else _exceeds()
+
+
+def check(payment: Payment, amount: int) -> None:
+    """Refuse what `create` would refuse of this payment as it stands; nothing is reserved.
+
+    raises  BadRequest  the payment has not succeeded, or too little of it is left
+    """
     if payment.status != "success":
-        return BadRequest("Only a successful payment can be refunded", reason="payment_not_successful")
+        raise _not_successful()
+    if amount > refundable(payment):
+        raise _exceeds()
+
+
+def _not_successful() -> BadRequest:
+    return BadRequest("Only a successful payment can be refunded", reason="payment_not_successful")
+
+
+def _exceeds() -> BadRequest:
     return BadRequest(
         "Refund amount exceeds available amount", field="amount", reason="insufficient_refund_amount"
     )

@@ -4,6 +4,7 @@ The cookie holds a random token, the table its keyed hash. A session is over whe
 it was ended here, however long a copy of the cookie lives.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -78,6 +79,10 @@ def sign_in(email: str, password: str, agent: str) -> str:
     if not (is_right and is_active):
         raise SignInFailed
     with transaction():
+        # Locked, so that a password changed since then ends this session, too, or it never begins.
+        same = select(User.id).where(User.id == user_id, User.password_hash == password_hash)
+        if session().scalar(same.with_for_update()) is None:
+            raise SignInFailed
         audit.note(merchant_id, address(email), "user.signed_in")
         return begin(user_id, agent)
 
@@ -128,24 +133,35 @@ def _stamp(session_id: str, user_id: str, last_seen_at: datetime) -> None:
         pass  # a stamp is no reason to refuse a page
 
 
+def of(user_id: str) -> Sequence[UserSession]:
+    """The browsers in which a person is signed in now, the one seen last first."""
+    return (
+        session()
+        .scalars(
+            select(UserSession)
+            .where(
+                UserSession.user_id == user_id,
+                UserSession.ended_at.is_(None),
+                UserSession.expires_at > clock.now(),
+            )
+            .order_by(UserSession.last_seen_at.desc(), UserSession.id)
+        )
+        .all()
+    )
+
+
 def end(session_id: str) -> None:
     """Sign this session out; a copy of its cookie is worth nothing from now on."""
     later(_END, id=session_id, now=clock.now())
 
 
 def end_others(user_id: str, kept_session_id: str | None) -> None:
-    """End all sessions of a person but one: a new password, or a person who was let go."""
-    session().execute(
-        update(UserSession)
-        .where(
-            UserSession.user_id == user_id,
-            UserSession.ended_at.is_(None),
-            UserSession.id != (kept_session_id or ""),
-        )
-        .values(ended_at=clock.now())
-        .execution_options(synchronize_session=False)
-    )
+    """End all sessions of a person but one, or all: a new password, or a person who was let go."""
+    ended = update(UserSession).where(UserSession.user_id == user_id, UserSession.ended_at.is_(None))
+    if kept_session_id is not None:
+        ended = ended.where(UserSession.id != kept_session_id)
+    session().execute(ended.values(ended_at=clock.now()).execution_options(synchronize_session=False))
 
 
 def _hash(token: str) -> str:
-    return crypto.keyed_hash("session", token.encode("utf-8", "surrogateescape"))
+    return crypto.keyed_hash("session", token.encode("utf-8", "surrogatepass"))

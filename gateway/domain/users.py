@@ -162,12 +162,20 @@ def change_password(by: Person, current: str, new: str) -> None:
     if not MIN_PASSWORD_LENGTH <= len(new) <= MAX_PASSWORD_LENGTH:
         text = f"A password has {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters"
         raise BadRequest(text, field="new_password")
+    # Before the first row is locked: the hash takes its time on purpose.
+    password_hash = crypto.hash_password(new)
     user = _locked(by.merchant_id, by.user_id)
     if len(current) > MAX_PASSWORD_LENGTH or not crypto.verify_password(current, user.password_hash):
         raise BadRequest("This is not your current password", field="current_password")
-    user.password_hash, user.updated_at = crypto.hash_password(new), clock.now()
+    user.password_hash, user.updated_at = password_hash, clock.now()
     sessions.end_others(user.id, by.session_id)
     audit.note(by.merchant_id, by.email, "user.password_changed")
+
+
+def sign_out_elsewhere(by: Person) -> None:
+    """End the person's sessions in every other browser."""
+    sessions.end_others(by.user_id, by.session_id)
+    audit.note(by.merchant_id, by.email, "user.signed_out_elsewhere")
 
 
 def _locked(merchant_id: str, user_id: str) -> User:

@@ -41,7 +41,7 @@ def public_order(found: Payable) -> Json:
 
 
 def payment(row: Payment) -> Json:
-    instrument = {"vpa": row.vpa} if row.method == "upi" else _card(row)
+    instrument = {"vpa": row.vpa} | _link(row) if row.method == "upi" else _card(row)
     return {
         "id": row.id,
         "order_id": row.order_id,
@@ -58,6 +58,11 @@ def payment(row: Payment) -> Json:
         "created_at": iso(row.created_at),
         "updated_at": iso(row.updated_at),
     }
+
+
+def _link(row: Payment) -> Json:
+    """The link that opens the payer's app, for payments that were to be made there."""
+    return {} if row.upi_link is None else {"upi_link": row.upi_link}
 
 
 def _card(row: Payment) -> Json:
@@ -81,6 +86,7 @@ def public_payment(row: Payment) -> Json:
         "currency": row.currency,
         "method": row.method,
         "error_description": row.error_description,
+        **_link(row),
     }
 
 
@@ -137,7 +143,9 @@ def attempt(row: Attempt) -> Json:
 
 
 def webhook_config(endpoint: Endpoint, secret: str) -> Json:
-    return {"webhook_url": endpoint.url, "webhook_secret": secret}
+    """Names `events` only where not every one is wanted."""
+    chosen = {} if endpoint.events is None else {"events": endpoint.events}
+    return {"webhook_url": endpoint.url, "webhook_secret": secret, **chosen}
 
 
 def test_merchant(merchant: Merchant, key: ApiKey) -> Json:

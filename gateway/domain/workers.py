@@ -2,6 +2,7 @@
 
 import os
 import platform
+from collections.abc import Sequence
 from uuid import uuid4
 
 from sqlalchemy import delete, insert, select, update
@@ -39,10 +40,15 @@ def leave(worker_id: str) -> None:
     session().execute(delete(Worker).where(Worker.id == worker_id))
 
 
+def alive() -> Sequence[Worker]:
+    """The workers whose heart has beaten in the last seven seconds, the oldest first."""
+    beating = select(Worker).where(Worker.beat_at > seconds_from_now(-STALE_AFTER_S))
+    return session().scalars(beating.order_by(Worker.started_at, Worker.id)).all()
+
+
 def is_running() -> bool:
     """Whether each queue has a worker whose heart has beaten in the last seven seconds."""
-    alive = session().scalars(select(Worker.queues).where(Worker.beat_at > seconds_from_now(-STALE_AFTER_S)))
-    served = {queue for queues in alive for queue in queues.split(",")}
+    served = {queue for worker in alive() for queue in worker.queues.split(",")}
     return served >= {"payments", "refunds", "webhooks"}
 
 

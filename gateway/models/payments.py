@@ -26,8 +26,10 @@ class Payment(Work, Base):
         CheckConstraint(one_of("status", *STATUSES), "status"),
         CheckConstraint(one_of("method", *METHODS), "method"),
         CheckConstraint(
-            "(method = 'upi' AND vpa IS NOT NULL AND card_last4 IS NULL)"
-            " OR (method = 'card' AND vpa IS NULL AND card_last4 IS NOT NULL AND card_network IS NOT NULL)",
+            "(method = 'upi' AND card_last4 IS NULL"
+            " AND (vpa IS NOT NULL OR (upi_link IS NOT NULL AND status <> 'success')))"
+            " OR (method = 'card' AND vpa IS NULL AND upi_link IS NULL"
+            " AND card_last4 IS NOT NULL AND card_network IS NOT NULL)",
             "instrument",
         ),
         CheckConstraint("length(card_last4) = 4", "last4"),
@@ -57,6 +59,8 @@ class Payment(Work, Base):
     method: Mapped[str] = mapped_column(String(8))
     status: Mapped[str] = mapped_column(String(16), default="pending")
     vpa: Mapped[str | None] = mapped_column(String(255), default=None)
+    # Opens the payer's own app. Such a payment has no address before the app has answered.
+    upi_link: Mapped[str | None] = mapped_column(Text, default=None)
     card_network: Mapped[str | None] = mapped_column(String(16), default=None)
     card_last4: Mapped[str | None] = mapped_column(String(4), default=None)
     # What the processor gave for the instrument; stands for a card that nobody may store.

@@ -19,6 +19,21 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from gateway.models.base import UUID, Base, one_of, public_key, uuid_key
 
+STATUSES = ("pending", "success", "failed")
+# What merchants can be told. `webhook.test` is sent when somebody asks for it, wanted or not.
+EVENTS = (
+    "payment.created",
+    "payment.pending",
+    "payment.success",
+    "payment.failed",
+    "payment.captured",
+    "order.paid",
+    "refund.created",
+    "refund.processed",
+    "refund.failed",
+)
+TEST_EVENT = "webhook.test"
+
 
 class Endpoint(Base):
     """Where a merchant's webhooks go. The default one is the `webhook_url` of the configuration."""
@@ -78,6 +93,8 @@ class Event(Base):
     __table_args__ = (
         UniqueConstraint("id"),
         UniqueConstraint("merchant_id", "sequence"),
+        # What happened to a payment, for its page.
+        Index("ix_events_payment_id", "payment_id"),
         Index(
             "ix_events_waiting",
             "position",
@@ -123,7 +140,7 @@ class Delivery(Base):
 
     __tablename__ = "webhook_logs"
     __table_args__ = (
-        CheckConstraint(one_of("status", "pending", "success", "failed"), "status"),
+        CheckConstraint(one_of("status", *STATUSES), "status"),
         CheckConstraint("(status = 'pending') = (next_retry_at IS NOT NULL)", "next_retry"),
         CheckConstraint("attempts >= 0", "attempts"),
         UniqueConstraint("event_id", "endpoint_id"),

@@ -17,6 +17,12 @@ STATES = {
     "success": ("good", "circle-check"),
     "processed": ("good", "circle-check"),
     "failed": ("bad", "circle-x"),
+    "refused": ("bad", "circle-x"),
+    "timeout": ("bad", "clock"),
+    "unreachable": ("bad", "circle-x"),
+    "blocked": ("bad", "ban"),
+    "interrupted": ("warn", "triangle-alert"),
+    "under way": ("info", "loader-circle"),
     "running": ("good", "circle-check"),
     "stopped": ("bad", "circle-x"),
     "active": ("good", "circle-check"),
@@ -32,6 +38,11 @@ def moment(value: datetime | None) -> Markup:
     return Markup('<time datetime="{}" title="UTC">{:%Y-%m-%d %H:%M:%S}</time>').format(
         clock.iso(value), value.astimezone(UTC)
     )
+
+
+def clock_time(value: datetime) -> str:
+    """`10:31:00 UTC`, for what a script then counts down."""
+    return f"{value.astimezone(UTC):%H:%M:%S} UTC"
 
 
 def ago(value: datetime | None) -> Markup:
@@ -64,6 +75,7 @@ def status(word: str) -> Markup:
 
 
 def init_app(app: Flask) -> None:
-    app.jinja_env.filters.update(money=money.display, moment=moment, ago=ago, status=status)
+    app.jinja_env.filters.update(money=money.display, decimal=money.decimal, status=status)
+    app.jinja_env.filters.update(moment=moment, ago=ago, iso=clock.iso, clock_time=clock_time)
     app.jinja_env.globals["icon"] = icon
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

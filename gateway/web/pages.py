@@ -45,7 +45,12 @@ def page(template: str, status: int = 200, **values: object) -> Response:
 
 def live(template: str, **values: object) -> Response:
     """A rendered fragment that is asked for again and again: 304 while nothing has changed."""
-    response = make_response(render_template(template, **values))
+    return live_text(render_template(template, **values))
+
+
+def live_text(text: str) -> Response:
+    """The same for a fragment that was rendered before."""
+    response = make_response(text)
     response.headers["Cache-Control"] = "private, no-cache"
     # The token in its forms is another one each second, and the old one stays good.
     lasting = response.get_data().replace(g.get("csrf_token", "").encode() or b"\0", b"")

@@ -37,6 +37,13 @@ def test_a_refund_is_pending_at_once_and_processed_later(
     assert (payment["amount_refunded"], payment["refund_status"]) == (20000, "partial")
 
 
+def test_the_audit_log_knows_whose_key_asked_for_a_refund(merchant: Person, paid, rows) -> None:
+    refund = merchant.post(f"/payments/{paid['id']}/refunds", {"amount": 1}).json
+    merchant.post(f"/payments/{paid['id']}/refunds", {"amount": 50000})
+    lines = rows("SELECT actor, subject FROM audit_log WHERE act = 'refund.created'")
+    assert lines == [{"actor": merchant.key, "subject": refund["id"]}]
+
+
 def test_more_than_is_left_is_refused(merchant: Person, paid) -> None:
     path = f"/payments/{paid['id']}/refunds"
     assert merchant.post(path, {"amount": 30000}).status_code == 201

@@ -52,6 +52,29 @@ def test_saving_needs_the_field(merchant: Person) -> None:
     assert merchant.put("/webhooks/config", {}).json["error"]["description"] == "webhook_url is required"
 
 
+def test_events_are_chosen_and_told_only_when_not_all_are_wanted(
+    merchant: Person, office: Office, rows
+) -> None:
+    address = {"webhook_url": "http://127.0.0.1:9/"}
+    chosen = merchant.put("/webhooks/config", address | {"events": ["payment.success", "payment.created"]})
+    assert chosen.json["events"] == ["payment.created", "payment.success"]
+    assert (
+        merchant.put("/webhooks/config", address).json == chosen.json == merchant.get("/webhooks/config").json
+    )
+    merchant.pay()
+    office.deliver()
+    assert [row["event"] for row in rows("SELECT event FROM webhook_logs")] == ["payment.created"]
+    assert "events" not in merchant.put("/webhooks/config", address | {"events": None}).json
+
+
+@pytest.mark.parametrize("events", [[], ["payment.lost"], "payment.success", [5], ["webhook.test"]])
+def test_events_that_there_are_not_are_refused(merchant: Person, events: object) -> None:
+    body = {"webhook_url": "http://127.0.0.1:9/", "events": events}
+    answer = merchant.put("/webhooks/config", body)
+    assert (answer.status_code, answer.json["error"]["field"].split(".")[0]) == (400, "events")
+    assert merchant.get("/webhooks/config").json["webhook_url"] is None
+
+
 def test_a_new_secret_replaces_the_old_one_and_is_stored_encrypted(merchant: Person, rows) -> None:
     new = merchant.post("/webhooks/regenerate-secret").json["webhook_secret"]
     assert new.startswith("whsec_") and new != "whsec_test_abc123" and len(new) <= 64

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core import money
+from gateway.core.errors import BadRequest
 
 amounts = st.integers(0, money.MAX_AMOUNT)
 
@@ -98,3 +99,95 @@ def test_the_least_order_is_a_rupee_and_each_currency_has_its_own() -> None:
 
 def test_the_largest_amount_is_the_contracts() -> None:
     assert money.MAX_AMOUNT == 9_999_999_999
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "text"),
+    [
+        (50_000_000, "INR", "₹5,00,000"),
+        (50_050, "INR", "₹500.50"),
+        (0, "INR", "₹0"),
+        (1200, "USD", "$12"),
+        (500, "JPY", "¥500"),
+        (1_000, "KWD", "KWD 1"),
+        (1_001, "KWD", "KWD 1.001"),
+    ],
+)
+def test_decimals_that_say_nothing_may_be_left_out(amount: int, currency: str, text: str) -> None:
+    assert money.display(amount, currency, trim=True) == text
+
+
+currencies = st.sampled_from(sorted(money.EXPONENTS))
+
+
+@given(amounts, currencies)
+def test_what_is_shown_may_be_typed_again(amount: int, currency: str) -> None:
+    assert money.parse(money.display(amount, currency), currency) == amount
+    assert money.parse(money.decimal(amount, currency), currency) == amount
+
+
+@pytest.mark.parametrize(
+    ("text", "currency", "amount"),
+    [
+        ("500", "INR", 50000),
+        (" 500.5 ", "INR", 50050),
+        ("₹ 1,23,456.50", "INR", 12345650),
+        ("123,456.50", "INR", 12345650),
+        ("INR 7.00", "INR", 700),
+        ("0.01", "INR", 1),
+        ("007", "INR", 700),
+        ("500", "JPY", 500),
+        ("1.234", "KWD", 1234),
+        ("$12", "USD", 1200),
+    ],
+)
+def test_an_amount_is_read_as_a_person_means_it(text: str, currency: str, amount: int) -> None:
+    assert money.parse(text, currency) == amount
+
+
+@pytest.mark.parametrize(
+    ("text", "currency"),
+    [
+        ("", "INR"),
+        ("   ", "INR"),
+        ("abc", "INR"),
+        ("-1", "INR"),
+        ("+1", "INR"),
+        ("1e3", "INR"),
+        (".5", "INR"),
+        ("5.", "INR"),
+        ("1.234", "INR"),
+        ("1,50", "INR"),
+        ("1,2,3", "INR"),
+        (",500", "INR"),
+        ("1 000", "INR"),
+        ("१२३", "INR"),
+        ("٣", "INR"),
+        ("½", "INR"),
+        ("0x10", "INR"),
+        ("1.5", "JPY"),
+        ("$5", "INR"),
+        ("₹₹5", "INR"),
+        ("NaN", "INR"),
+        ("99999999.99.9", "INR"),
+        ("100000000.00", "INR"),
+        ("9" * 100_000, "INR"),
+        ("0." + "0" * 100_000, "INR"),
+    ],
+)
+def test_anything_else_is_refused_beside_its_field(text: str, currency: str) -> None:
+    with pytest.raises(BadRequest) as refused:
+        money.parse(text, currency, "refund_amount")
+    assert refused.value.field == "refund_amount"
+    assert len(refused.value.description) < 100
+
+
+@given(st.text(max_size=30), currencies)
+def test_whatever_is_typed_is_an_amount_or_a_refusal(text: str, currency: str) -> None:
+    try:
+        amount = money.parse(text, currency)
+    except BadRequest as refused:
+        assert refused.field == "amount"
+    else:
+        assert 0 <= amount <= money.MAX_AMOUNT
+        assert money.parse(money.display(amount, currency), currency) == amount

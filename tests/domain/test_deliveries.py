@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from gateway.core.db import session, transaction
+from gateway.core.errors import BadRequest
 from gateway.core.sending import Receipt
 from gateway.domain import deliveries, endpoints, events, wire
 from gateway.models import Delivery, Endpoint
@@ -296,3 +297,68 @@ def test_sequences_of_deliveries_rise(merchant, shop, rows) -> None:
     bodies = [json.loads(row["payload"]) for row in rows("SELECT payload FROM webhook_logs")]
     numbers = sorted(body["sequence"] for body in bodies)
     assert all(after - before == 1 for before, after in pairwise(numbers))
+
+
+def fail(merchant_id: str, *names: str) -> None:
+    """Deliveries of these events that have failed for good."""
+    for name in names:
+        happen(merchant_id, name)
+    hand_out()
+    record(claim(), GONE)
+    with transaction():
+        session().execute(update(Endpoint).values(is_enabled=True))
+
+
+def test_all_failed_deliveries_are_retried_and_nothing_else(merchant, rival, shop, rows) -> None:
+    with transaction():
+        endpoints.configure(rival.merchant_id, "test", "http://rival.example/hook")
+    fail(rival.merchant_id, "payment.failed")
+    fail(merchant.merchant_id, "payment.success", "payment.failed", "payment.failed")
+    happen(merchant.merchant_id, "payment.failed")
+    hand_out()
+    record(claim(), THANKS)
+    with transaction():
+        assert deliveries.count_failed(merchant.merchant_id) == 3
+        assert deliveries.count_failed(merchant.merchant_id, "payment.failed") == 2
+        assert not deliveries.are_under_way(merchant.merchant_id)
+        assert deliveries.retry_failed(merchant.merchant_id, "asha", "payment.failed") == 2
+    with transaction():
+        assert deliveries.are_under_way(merchant.merchant_id)
+        assert not deliveries.are_under_way(rival.merchant_id)
+        assert deliveries.count_failed(merchant.merchant_id) == 1
+    assert len(claim()) == 2
+    (line,) = rows("SELECT actor, subject FROM audit_log WHERE act = 'webhook.retried_failed'")
+    assert dict(line) == {"actor": "asha", "subject": "2 of payment.failed"}
+
+
+def test_a_retry_of_all_failed_takes_so_many_at_once_oldest_first(merchant, shop, rows, monkeypatch) -> None:
+    monkeypatch.setattr(deliveries, "RETRIED_AT_ONCE", 2)
+    fail(merchant.merchant_id, *["payment.failed"] * 3)
+    oldest = [row["id"] for row in rows("SELECT id FROM webhook_logs ORDER BY created_at, id")]
+    for expected in (2, 1, 0):
+        with transaction():
+            assert deliveries.count_failed(merchant.merchant_id) == expected
+            assert deliveries.retry_failed(merchant.merchant_id, "asha") == expected
+        if expected == 2:
+            still = rows("SELECT id FROM webhook_logs WHERE status = 'failed'")
+            assert [row["id"] for row in still] == oldest[2:]
+    assert len(rows("SELECT * FROM audit_log WHERE act = 'webhook.retried_failed'")) == 2
+
+
+def test_an_event_that_waits_for_its_deliveries_is_under_way(merchant, shop) -> None:
+    with transaction():
+        assert not deliveries.are_under_way(merchant.merchant_id)
+    happen(merchant.merchant_id)
+    with transaction():
+        assert deliveries.are_under_way(merchant.merchant_id)
+
+
+def test_a_test_of_a_disabled_endpoint_says_how_to_enable_it(merchant, shop) -> None:
+    fail(merchant.merchant_id, "payment.failed")
+    with transaction():
+        session().execute(update(Endpoint).values(is_enabled=False))
+    with (
+        pytest.raises(BadRequest, match="The receiver answered 410 Gone; save the address again"),
+        transaction(),
+    ):
+        deliveries.send_test(merchant.merchant_id, "asha")

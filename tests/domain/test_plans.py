@@ -23,6 +23,7 @@ from gateway.domain import (
     payments,
     refunds,
     work,
+    workload,
 )
 from gateway.domain.listing import Wanted
 from gateway.models import Delivery, Order, Payment, Refund
@@ -122,13 +123,15 @@ def give_back(shop: Person) -> None:
         work.next_due(Refund)
 
 
-def hand_out(_: Person) -> None:
+def hand_out(shop: Person) -> None:
     with transaction():
         assert events.fan_out()
     with transaction():
         assert deliveries.claim(64, {}, 16)
     with reading():
         deliveries.next_due()
+    with transaction():
+        deliveries.retry_failed(shop.merchant_id, "plan", "payment.failed")
 
 
 def look(shop: Person) -> None:
@@ -138,6 +141,10 @@ def look(shop: Person) -> None:
             listing.page(model, shop.merchant_id, Wanted(limit=5, after=first.rows[-1].id))
         listing.page(Payment, shop.merchant_id, Wanted(limit=5, where={"status": "failed"}))
         events.page(shop.merchant_id, 3000, 10)
+        deliveries.are_under_way(shop.merchant_id)
+        deliveries.count_failed(shop.merchant_id, "payment.failed")
+        workload.of(shop.merchant_id)
+        workload.flagged(shop.merchant_id)
     shop.get(f"/payments/{first.rows[0].id}")
     orders.find(shop.order()["id"])
     idempotency.find(shop.merchant_id, "plan", "x" * 64)
@@ -158,7 +165,7 @@ def test_a_look_reads_no_big_table_whole(big_shop: Person, plans: Plans) -> None
     plans.ran.clear()
     with pytest.MonkeyPatch.context() as patch:
         # Counting is allowed to walk an index; what it may not do is walk the table.
-        patch.setattr(listing, "_total", lambda *_: 0)
+        patch.setattr(listing, "total_of", lambda *_: 0)
         patch.setattr(listing, "_count", lambda *_: 0)
         look(big_shop)
     assert plans.scans() == []

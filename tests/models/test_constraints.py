@@ -142,6 +142,7 @@ GOOD: dict[str, dict[str, Any]] = {
 }
 
 SUCCESS = {"status": "success"}
+INTENT = {"vpa": None, "upi_link": "upi://pay"}
 CARD = {"method": "card", "vpa": None, "card_network": "visa", "card_last4": "1111"}
 
 
@@ -250,6 +251,9 @@ REFUSED: list[tuple[str, str, dict[str, Any]]] = [
     ("payments", "status", {"status": "processing"}),
     ("payments", "status", {"status": "refunded"}),
     ("payments", "instrument", {"vpa": None}),
+    ("payments", "instrument", INTENT | {"status": "success"}),
+    ("payments", "instrument", CARD | {"upi_link": "upi://pay"}),
+    ("payments", "instrument", CARD | INTENT),
     ("payments", "instrument", {"card_last4": "1111"}),
     ("payments", "instrument", CARD | {"vpa": "asha@upi"}),
     ("payments", "instrument", CARD | {"card_last4": None}),

@@ -230,6 +230,8 @@ def test_up_tells_shop_and_gateway_of_each_other(house: House) -> None:
     assert known["GATEWAY_URL"] == f"http://localhost:{stack.port}"
     assert (known["API_KEY"], known["API_SECRET"]) == ("key_test_mine", "secret_test_xyz789")
     assert known["WEBHOOK_SECRET"] == "whsec_test_abc123"
+    assert known["CHECKOUT_URL"] == f"http://localhost:{stack.port}"
+    assert known["SHOP_DB"] == str(house.root / "var" / "shop.db")
     assert stack.web()["environ"]["TEST_WEBHOOK_URL"] == f"http://localhost:{stack.shop_port}/webhook"
 
 
@@ -246,11 +248,13 @@ def test_up_leaves_what_was_said_alone(house: House) -> None:
         "WEBHOOK_RETRY_INTERVALS_TEST": "false",
         "TEST_WEBHOOK_URL": "http://localhost:1/hook",
         "WEBHOOK_SECRET": "whsec_mine",
+        "SHOP_DB": "/tmp/mine.db",
+        "CHECKOUT_URL": "http://pay.example",
     }
     stack = Stack(house, **own)
     assert "Switched on" not in stack.said
     assert own.items() <= stack.web()["environ"].items()
-    assert stack.shop()["environ"]["WEBHOOK_SECRET"] == "whsec_mine"
+    assert own.items() <= stack.shop()["environ"].items()
 
 
 def test_up_is_reachable_from_this_machine_alone_unless_host_says_otherwise(house: House) -> None:

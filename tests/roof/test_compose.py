@@ -16,6 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
+from uuid import uuid4
 
 import pytest
 import yaml
@@ -218,6 +219,7 @@ def test_with_nothing_set_it_is_the_default_gateway_where_browsers_find_it(servi
     alone = {"api": {"faces"}, "dashboard": {"faces", "port"}, "checkout": {"faces", "port"}}
     assert differing == everywhere | alone.get(service, set())
     assert (config.public_url, config.checkout_url) == ("http://localhost:3000", "http://localhost:3001")
+    assert config.api_url == "http://localhost:8000"
 
 
 @pytest.mark.parametrize("service", WEBS)
@@ -581,9 +583,12 @@ def start_in_turn(street: Street) -> None:
 def sell_something(street: Street) -> None:
     """The shop orders at the api, the payer pays at the checkout, the worker tells the shop."""
     form = "application/x-www-form-urlencoded"
-    bought = street.ask("test-merchant", "POST", "/buy", urlencode({"buy_key": "k" * 16}), form)
+    asked = urlencode({"item": "winter-tea", "buy_key": uuid4().hex})
+    bought = street.ask("test-merchant", "POST", "/buy", asked, form)
     assert bought.status == 303
-    checkout = urlsplit(bought.headers["Location"])
+    page = street.ask("test-merchant", "GET", bought.headers["Location"].removesuffix("#pay")).read().decode()
+    (hosted,) = re.findall(r'href="([^"]+/checkout\?[^"]+)"', page)
+    checkout = urlsplit(hosted)
     assert str(checkout.port) == street.containers["checkout"].environ["PORT"]
     (order_id,) = parse_qs(checkout.query)["order_id"]
 
@@ -593,9 +598,12 @@ def sell_something(street: Street) -> None:
     assert paid.status == 201, payment
 
     ends_at = time.monotonic() + 20
-    while (payment["id"], "payment.success", True) not in arrivals(street):
+    wanted = {(payment["id"], event, True) for event in ("payment.success", "order.paid")}
+    while not wanted <= arrivals(street):
         assert time.monotonic() < ends_at, street.containers["worker"].log.read_text()
         time.sleep(0.1)
+    page = street.ask("test-merchant", "GET", f"/orders/{order_id}").read().decode()
+    assert 'data-state="paid"' in page
 
 
 def arrivals(street: Street) -> set[tuple[str, str, bool]]:

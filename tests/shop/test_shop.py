@@ -1,28 +1,20 @@
-"""The test shop: what it believes, what it refuses, what it shows, and how it buys."""
+"""The test shop's door: what it believes, what it refuses, and what it shows."""
 
-import base64
 import hashlib
 import hmac
-import json
 import os
 import re
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 import urllib3
 from flask.testing import FlaskClient
-from standardwebhooks import Webhook
-from werkzeug.test import TestResponse
 
 from test_merchant import settings
 from test_merchant.app import MAX_BODY_BYTES, create_app
@@ -30,49 +22,22 @@ from test_merchant.inbox import KEPT, KEPT_REFUSED, REMEMBERED_IDS, Arrival, Inb
 from test_merchant.settings import Settings
 from test_merchant.signature import verify
 from test_merchant.standard_webhook import verify_standard
+from tests.shop.letters import (
+    ROLLED_SECRET,
+    SECRET,
+    arrivals,
+    as_v1,
+    deliver,
+    event_body,
+    signed,
+    standard_headers,
+)
 
 ROOT = Path(__file__).parents[2]
-SECRET = "whsec_test_abc123"
-ROLLED_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo="
 
 # Made with: printf '%s' '{"event":"payment.success"}' | openssl dgst -sha256 -hmac whsec_test_abc123
 BODY = b'{"event":"payment.success"}'
 SIGNATURE = "68db5c712c1755f85e19c06ec783197c7fc580436ea7bb9a6a98667e92b7daf5"
-
-
-def signed(body: bytes, secret: str = SECRET) -> str:
-    return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-
-
-def event_body(number: int = 1, **more: Any) -> bytes:
-    payment = {"id": "pay_H8sK3jD9s2L1pQr0", "order_id": "order_NXhj67fGH2jk9mPq", "status": "success"}
-    fields = {"event": "payment.success", "timestamp": 1705315870, "data": {"payment": payment}}
-    numbered = {"id": f"evt_{number:016d}", "sequence": number}
-    return json.dumps(fields | numbered | more, separators=(",", ":")).encode()
-
-
-def as_v1(digest: bytes) -> str:
-    return "v1," + base64.b64encode(digest).decode()
-
-
-def standard_headers(body: bytes, message_id: str, secret: str = ROLLED_SECRET) -> dict[str, str]:
-    """By the standard's own library, so that our check is judged from outside."""
-    now = datetime.now(UTC)
-    return {
-        "webhook-id": message_id,
-        "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": Webhook(secret).sign(message_id, now, body.decode()),
-    }
-
-
-def deliver(client: FlaskClient, body: bytes, **headers: str) -> TestResponse:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return client.post("/webhook", data=body, headers={"X-Webhook-Signature": signed(body)} | named)
-
-
-def arrivals(client: FlaskClient) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = client.get("/events.json").get_json()
-    return rows
 
 
 @pytest.fixture
@@ -327,141 +292,16 @@ class TestThePages:
         deliver(client, b'{"id":"evt_1","event":"\\ud800","data":{}}')
         assert client.get("/events").status_code == 200
 
-    @pytest.mark.parametrize("path", ["/", "/events"])
+    @pytest.mark.parametrize("path", ["/", "/items/teapot", "/cart", "/orders", "/events", "/nowhere"])
     def test_no_page_carries_script_or_style_of_its_own(self, client: FlaskClient, path: str) -> None:
         deliver(client, event_body())
         page = client.get(path)
         assert "default-src 'self'" in page.headers["Content-Security-Policy"]
         assert not re.search(r"<style|style=|<script>|\son\w+=", page.text)
 
-    def test_each_showing_of_the_item_has_a_key_of_its_own(self, client: FlaskClient) -> None:
-        pages = [client.get("/") for _ in range(2)]
-        keys = [re.findall(r'name="buy_key" value="([\w-]+)"', page.text) for page in pages]
-        assert keys[0] != keys[1]
-        assert pages[0].headers["Cache-Control"] == "no-store"
-
     def test_health(self, client: FlaskClient) -> None:
         answer = client.get("/health")
         assert (answer.status_code, answer.get_json()) == (200, {"status": "ok"})
-
-
-class ScriptedGateway:
-    """Answers POST on a real socket with what it was told to, and keeps what it was asked."""
-
-    def __init__(self) -> None:
-        self.status, self.body = 201, b'{"id":"order_NXhj67fGH2jk9mPq","status":"created"}'
-        self.asked: list[tuple[str, dict[str, str], Any]] = []
-        gateway = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                gateway.asked.append((self.path, dict(self.headers.items()), body))
-                self.send_response(gateway.status)
-                self.send_header("Location", "http://127.0.0.1:9/elsewhere")
-                self.send_header("Content-Length", str(len(gateway.body)))
-                self.end_headers()
-                self.wfile.write(gateway.body)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-
-
-@pytest.fixture
-def gateway() -> Iterator[ScriptedGateway]:
-    scripted = ScriptedGateway()
-    yield scripted
-    scripted.close()
-
-
-@pytest.fixture
-def buyer(gateway: ScriptedGateway) -> FlaskClient:
-    configured = Settings(gateway_url=gateway.url, checkout_url="http://pay.test:3001")
-    return create_app(configured).test_client()
-
-
-class TestBuying:
-    def test_it_makes_an_order_and_leads_to_the_checkout(
-        self, buyer: FlaskClient, gateway: ScriptedGateway
-    ) -> None:
-        answer = buyer.post("/buy", data={"buy_key": "k" * 22})
-        assert answer.status_code == 303
-        assert answer.location == "http://pay.test:3001/checkout?order_id=order_NXhj67fGH2jk9mPq"
-        [(path, headers, body)] = gateway.asked
-        assert (path, body["amount"], body["currency"]) == ("/api/v1/orders", 50_000, "INR")
-        assert (headers["X-Api-Key"], headers["X-Api-Secret"]) == ("key_test_abc123", "secret_test_xyz789")
-        assert headers["Idempotency-Key"] == "k" * 22
-
-    def test_the_key_of_the_page_goes_with_both_presses_of_the_button(
-        self, buyer: FlaskClient, gateway: ScriptedGateway
-    ) -> None:
-        [key] = re.findall(r'name="buy_key" value="([\w-]+)"', buyer.get("/").text)
-        buyer.post("/buy", data={"buy_key": key})
-        buyer.post("/buy", data={"buy_key": key})
-        assert [headers["Idempotency-Key"] for _, headers, _ in gateway.asked] == [key, key]
-
-    @pytest.mark.parametrize("given", ["", "short", "a" * 300, "bad\r\nX-Evil: 1" + "a" * 16])
-    def test_a_key_of_the_wrong_form_is_replaced(
-        self, buyer: FlaskClient, gateway: ScriptedGateway, given: str
-    ) -> None:
-        assert buyer.post("/buy", data={"buy_key": given}).status_code == 303
-        [(_, headers, _)] = gateway.asked
-        assert headers["Idempotency-Key"] != given
-        assert len(headers["Idempotency-Key"]) >= 16
-
-    def test_a_refusal_is_a_kind_page_that_tries_again_with_the_same_key(
-        self, buyer: FlaskClient, gateway: ScriptedGateway
-    ) -> None:
-        gateway.status = 401
-        gateway.body = b'{"error":{"code":"AUTHENTICATION_ERROR","description":"Invalid API credentials"}}'
-        page = buyer.post("/buy", data={"buy_key": "k" * 22})
-        assert page.status_code == 502
-        assert "Nothing was charged" in page.text
-        assert "401. Invalid API credentials" in page.text
-        assert f'value="{"k" * 22}"' in page.text
-        assert "secret_test_xyz789" not in page.text
-
-    @pytest.mark.parametrize(
-        "body",
-        [b"", b"<html>", b"[]", b'{"id":7}', b'{"id":"order_NXhj67fGH2jk9mPq&to=//evil"}', b"[" * 100_000],
-    )
-    def test_a_201_that_is_no_order_is_a_kind_page(
-        self, buyer: FlaskClient, gateway: ScriptedGateway, body: bytes
-    ) -> None:
-        gateway.body = body
-        assert buyer.post("/buy").status_code == 502
-
-    @pytest.mark.parametrize("error", ["no object", None, {"description": ["x"]}, {"description": "\ud800"}])
-    def test_a_refusal_of_another_shape_is_a_kind_page(
-        self, buyer: FlaskClient, gateway: ScriptedGateway, error: Any
-    ) -> None:
-        gateway.status, gateway.body = 400, json.dumps({"error": error}).encode()
-        assert buyer.post("/buy").status_code == 502
-
-    def test_the_secret_is_not_carried_to_where_a_redirect_points(
-        self, buyer: FlaskClient, gateway: ScriptedGateway
-    ) -> None:
-        gateway.status = 307
-        page = buyer.post("/buy")
-        assert page.status_code == 502
-        assert "answered 307" in page.text
-        assert len(gateway.asked) == 1
-
-    def test_a_gateway_that_is_away_is_a_kind_page(
-        self, buyer: FlaskClient, gateway: ScriptedGateway
-    ) -> None:
-        gateway.close()
-        page = buyer.post("/buy")
-        assert page.status_code == 502
-        assert "Is the gateway running?" in page.text
 
 
 class TestTheSettings:
@@ -517,6 +357,21 @@ class TestTheProcess:
         finally:
             shop.kill()
             shop.wait()
+
+    @pytest.mark.parametrize(
+        ("name", "value"), [("PORT", "http"), ("SHOP_DB", "/dev/null/shop.db"), ("SHOP_DB", str(ROOT))]
+    )
+    def test_what_it_cannot_use_is_said_in_one_line(self, name: str, value: str) -> None:
+        shop = subprocess.run(
+            [sys.executable, "-m", "test_merchant"],
+            cwd=ROOT,
+            env=os.environ | {"PORT": "0", name: value},
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+        assert shop.returncode == 1
+        assert re.fullmatch(rf"test_merchant: {name}.*\n", shop.stderr)
 
     def test_it_imports_nothing_of_the_gateway(self) -> None:
         script = "import sys, test_merchant.__main__; print(*sys.modules)"
