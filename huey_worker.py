@@ -2,7 +2,7 @@
 
 import argparse
 
-from gateway.app import prepare
+from gateway.app import prepare, settle_in
 from gateway.core.config import Config
 from gateway.core.queue import QUEUES
 from gateway.jobs.worker import Worker
@@ -16,7 +16,9 @@ def main() -> None:
     queues = parser.parse_args().queue or QUEUES
     config = Config.from_env()
     prepare(config)
-    Worker(config, queues).run()
+    worker = Worker(config, queues)
+    settle_in()
+    worker.run()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The roof: puts the house together."""
 
+import gc
 import logging
 
 from flask import Flask
@@ -10,6 +11,7 @@ from gateway.core import crypto, db, migration, queue
 from gateway.core.config import Config
 from gateway.domain import merchants
 from gateway.web import assets, filters, requests
+from gateway.web.sessions import PageSessions
 
 MAX_BODY_BYTES = 128 * 1024
 
@@ -21,6 +23,7 @@ def create_app(config: Config) -> Flask:
     app.config["GATEWAY"] = config
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["SECRET_KEY"] = config.secret_key
+    app.session_interface = PageSessions()
     requests.init_app(app)
     assets.init_app(app)
     filters.init_app(app)
@@ -39,6 +42,12 @@ def connect(config: Config) -> None:
     crypto.configure(config)
     db.connect(config, pool_size=config.web_threads)
     queue.connect(config)
+
+
+def settle_in() -> None:
+    """What a process has made by now stays for its whole life: the garbage collector need not look at it."""
+    gc.collect()
+    gc.freeze()
 
 
 def prepare(config: Config) -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import click
 
@@ -144,6 +145,21 @@ def fill(payments: int) -> None:
                 bar.update(upto - done)
                 done = upto
         filling.finish()
+
+
+@main.command()
+@click.option("--engine", type=click.Choice(["postgres", "sqlite"]), default="postgres", show_default=True)
+@click.option("--only", multiple=True, metavar="STEP", help="Only this step; repeatable.")
+@click.option("--turns", type=click.IntRange(1, 99), help="Medians of so many; else 3.")
+@click.option("--seconds", type=click.FloatRange(0.1, 60), help="Of each load; else 3.")
+@click.option("--payments", type=click.IntRange(100, 100_000), help="End to end; else 2,500.")
+@click.option("--rows", type=click.IntRange(100, 9_999_999), multiple=True, help="Of a list; repeatable.")
+@click.option("--no-wrk", is_flag=True, help="Use our own client though wrk is installed.")
+def bench(engine: str, only: Sequence[str], no_wrk: bool, **sizes: Any) -> None:
+    """Measure speed in a database of its own, beside references, and compare with the targets."""
+    from gateway.bench import command
+
+    sys.exit(command.run(engine, only, no_wrk, sizes))
 
 
 @main.command()

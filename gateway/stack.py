@@ -58,8 +58,8 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
-def granian(config: Config, environ: Mapping[str, str]) -> list[str]:
-    """The command that serves wsgi.py; after SIGTERM, running requests have 15 s to end."""
+def granian(config: Config, environ: Mapping[str, str], target: str = "wsgi:app") -> list[str]:
+    """The command that serves wsgi.py, or another target; after SIGTERM, requests have 15 s to end."""
     options = {
         "--interface": "wsgi",
         "--http": "1",
@@ -78,7 +78,7 @@ def granian(config: Config, environ: Mapping[str, str]) -> list[str]:
     }
     words = [word for option in options.items() for word in option]
     flags = ["--no-ws", "--no-access-log", "--respawn-failed-workers"]
-    return [sys.executable, "-m", "granian", *words, *flags, "wsgi:app"]
+    return [sys.executable, "-m", "granian", *words, *flags, target]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ def now() -> datetime:
 
 def iso(moment: datetime | None) -> str | None:
     """`2026-01-15T10:31:00Z`: ISO 8601 in UTC with second precision, as the contract shows it."""
-    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if moment is None else f"{moment.astimezone(UTC).isoformat(timespec='seconds')[:19]}Z"
 
 
 def move(seconds: float) -> None:

@@ -2,7 +2,9 @@
 
     with transaction():          one unit of work; commits at its end, then rings
         session()                the ORM session of this unit, begun at first use
+    fetch_all(statement, …)  rows of a prepared statement, run at once
         add(row)                 insert a new row at commit
+    add_row(model, …)        the same for a row that nobody looks at again; several times cheaper
         later(statement, …)      run a prepared statement at commit
         tally(statement, change) run it once with the sum of the changes, at the end
         ring("payments")         knock on this queue's worker after the commit
@@ -10,107 +12,84 @@
 
 Writes that nobody has to wait for are gathered by `add` and `later` and sent
 together: on PostgreSQL as one message, which is one transaction and one
-commit; on SQLite inside one short BEGIN IMMEDIATE. `fetch_one` reads with a
-prepared statement and no transaction. So a payment costs the database two
-messages, while the verbs read as if each write stood alone.
+commit; on SQLite inside one short BEGIN IMMEDIATE. Units that consist of
+nothing else and end at the same moment in several threads share it, too
+(core/together.py). `fetch_one` reads with a prepared statement and no
+transaction. So a payment costs the database few messages, while the verbs read
+as if each write stood alone.
 """
 
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
-from uuid import UUID
 
-import psycopg2
-import psycopg2.extensions
-from sqlalchemy import Engine, create_engine, event, exc
+from sqlalchemy import Engine, exc
 from sqlalchemy.orm import DeclarativeBase, Session
 
-from gateway.core import queue, statements
+from gateway.core import inserts, queue, statements
 from gateway.core.config import Config
+from gateway.core.engines import open_both
 from gateway.core.errors import Busy, Unavailable
 from gateway.core.failures import Conflict as Conflict
 from gateway.core.failures import StatementFailed as StatementFailed
 from gateway.core.failures import translated
-from gateway.core.statements import Statement, Values
+from gateway.core.raw import RawConnections, RawTransaction
+from gateway.core.statements import Call, Statement
+from gateway.core.together import Together
 
 LOCK_TIMEOUT_MS = 2000
 _SQLITE_BUSY_TIMEOUT_MS = 15_000
-_PING_AFTER_IDLE_S = 5.0
+# A group holds up everybody in it, so it does not wait long for a row that somebody else holds.
+_GROUP_LOCK_TIMEOUT_MS = 200
+
+_IMPATIENTLY: Call = (
+    Statement(f"SELECT set_config('lock_timeout', '{_GROUP_LOCK_TIMEOUT_MS}', true)"),
+    {},
+)
+
+Tallies = dict[tuple[Statement, tuple[tuple[str, Any], ...]], int]
 
 _engine: Engine | None = None
+_raw: RawConnections | None = None
 _local = threading.local()
 # SQLite's own busy waiting is unfair (p99 of 750 ms at 32 threads); queueing here is not.
 _sqlite_writer = threading.Lock()
 
 
-class _Connection(psycopg2.extensions.connection):
-    """psycopg2's connection, remembering which statements it has prepared."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.info_of_statements: set[str] = set()
-
-
 def connect(config: Config, pool_size: int = 8) -> Engine:
     """Open the engine of this process. `pool_size` is how many threads may use it at once."""
-    global _engine
+    global _engine, _raw
     disconnect()
-    # Errors must not carry values: what a statement was given may be a secret.
-    pool: dict[str, Any] = {
-        "hide_parameters": True,
-        "pool_size": pool_size,
-        "max_overflow": 8,
-        "pool_timeout": 10,
-    }
-    if config.is_embedded:
-        config.var_dir.mkdir(parents=True, exist_ok=True)
-        _engine = create_engine(
-            config.database_url,
-            connect_args={
-                "isolation_level": None,
-                "check_same_thread": False,
-                "timeout": _SQLITE_BUSY_TIMEOUT_MS / 1000,
-            },
-            **pool,
-        )
-        event.listen(_engine, "connect", _sqlite_pragmas)
-        event.listen(_engine, "begin", _sqlite_begin)
-    else:
-        _engine = create_engine(
-            config.database_url,
-            connect_args={
-                "connection_factory": _Connection,
-                "connect_timeout": 3,
-                "tcp_user_timeout": 8000,
-                "application_name": "gateway",
-                "options": f"-c timezone=UTC -c lock_timeout={LOCK_TIMEOUT_MS}"
-                " -c idle_in_transaction_session_timeout=30000",
-            },
-            **pool,
-        )
-        event.listen(_engine, "checkin", _note_checkin)
-        event.listen(_engine, "checkout", _ping_after_idling)
+    _engine, _raw = open_both(
+        config, pool_size, lock_timeout_ms=LOCK_TIMEOUT_MS, busy_timeout_ms=_SQLITE_BUSY_TIMEOUT_MS
+    )
     return _engine
 
 
 def disconnect() -> None:
     """Close what `connect` opened; connections of other threads close when they come back."""
-    global _engine
+    global _engine, _raw
     if _engine is not None:
         _engine.dispose()
-    _engine = None
+        _raw_connections().close()
+    _engine = _raw = None
 
 
 def _drop_connections() -> None:
     """One lost connection is rarely alone: the next request opens fresh ones."""
     engine().dispose()
+    _raw_connections().drop_idle()
 
 
 def engine() -> Engine:
     assert _engine is not None, "db.connect was not called"
     return _engine
+
+
+def _raw_connections() -> RawConnections:
+    assert _raw is not None, "db.connect was not called"
+    return _raw
 
 
 def is_sqlite() -> bool:
@@ -143,6 +122,11 @@ def add(row: DeclarativeBase) -> None:
     _unit().rows.append(row)
 
 
+def add_row(model: type[DeclarativeBase], **values: Any) -> None:
+    """Insert a row of these values when the unit of work commits; what is not given is null."""
+    _unit().rows.append(inserts.of_values(model, values, engine().dialect))
+
+
 def later(statement: Statement, **values: Any) -> None:
     """Run this statement when the unit of work commits, after what was added before it."""
     _unit().rows.append((statement, values))
@@ -165,20 +149,32 @@ def ring(queue_name: str) -> None:
     _unit().rings.add(queue_name)
 
 
+def fetch_all(statement: Statement, **values: Any) -> list[tuple[Any, ...]]:
+    """The rows of a prepared statement that runs now, inside the unit of work around the caller.
+
+    A unit that asks for its session does so first, or never.
+    """
+    return _unit().fetch_all([(statement, values)])
+
+
 def fetch_one(statement: Statement, **values: Any) -> Any | None:
     """The first row of a prepared SELECT as a tuple, or None. Sees only what is committed.
 
     A connection that died while idle is replaced and the question asked again.
     """
-    for is_last in (False, True):
-        try:
-            with _raw_connection() as connection:
-                row = _send(connection, [(statement, values)]).fetchone()
-                return None if row is None else tuple(map(_plain, row))
-        except Unavailable:
-            if is_last or is_sqlite():
-                raise
-    raise AssertionError("unreachable")
+    calls = [(statement, values)]
+    try:
+        row = _ask(calls)
+    except Unavailable:
+        if is_sqlite():
+            raise
+        row = _ask(calls)
+    return row
+
+
+def _ask(calls: Sequence[Call]) -> Any | None:
+    with translated(_drop_connections):
+        return _raw_connections().use(lambda connection: _send(connection, calls).fetchone())
 
 
 class _Unit:
@@ -186,36 +182,55 @@ class _Unit:
 
     def __init__(self, writes: bool) -> None:
         self.writes = writes
-        self.rows: list[DeclarativeBase | tuple[Statement, Values]] = []
-        self.tallies: dict[tuple[Statement, tuple[tuple[str, Any], ...]], int] = {}
+        self.rows: list[DeclarativeBase | Call] = []
+        self.tallies: Tallies = {}
         self.rings: set[str] = set()
         self._session: Session | None = None
+        self._raw: RawTransaction | None = None
         self._holds_writer = False
 
     def session(self) -> Session:
         if self._session is None:
+            assert self._raw is None, "the session comes before fetch_all, or not at all"
             self._session = Session(engine(), expire_on_commit=False)
-            if self.writes:
-                self._take_writer()
+            self._hold_writer()
             self._session.connection(execution_options={"writes": self.writes})
         return self._session
+
+    def fetch_all(self, calls: list[Call]) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]]
+        if self._session is not None:
+            rows = _send(self._driver_connection(), calls).fetchall()
+        elif not self.writes:
+            rows = _raw_connections().use(lambda connection: _send(connection, calls).fetchall())
+        else:
+            if self._raw is None:
+                self._hold_writer()
+                self._raw = RawTransaction(_raw_connections(), is_sqlite())
+            rows = self._raw.run(calls).fetchall()
+        return rows
+
+    def _driver_connection(self) -> Any:
+        return self.session().connection().connection.driver_connection
+
+    def _hold_writer(self) -> None:
+        if self.writes and is_sqlite():
+            _take_writer()
+            self._holds_writer = True
 
     def commit(self) -> None:
         if not self.writes:
             return  # what was only to be looked at is rolled back
-        calls = [_insert_call(row) if isinstance(row, DeclarativeBase) else row for row in self.rows]
-        for (statement, key), change in sorted(self.tallies.items(), key=lambda tallied: tallied[0][1]):
-            calls.append((statement, dict(key) | {"change": change}))
+        calls = [_call(row) if isinstance(row, DeclarativeBase) else row for row in self.rows]
         if self._session is not None:
             self._session.flush()
-            if calls:
-                _send(self._session.connection().connection.driver_connection, calls)
+            if calls or self.tallies:
+                _send(self._driver_connection(), [*calls, *_tallied([self.tallies])])
             self._session.commit()
-        elif calls and is_sqlite():
-            self._commit_sqlite(calls)
-        elif calls:
-            with _raw_connection() as connection:
-                _send(connection, calls)
+        elif self._raw is not None:
+            self._raw.commit([*calls, *_tallied([self.tallies])])
+        elif calls or self.tallies:
+            _together.join((calls, self.tallies))
 
     def close(self) -> None:
         try:
@@ -226,27 +241,65 @@ class _Unit:
             assert self._session is not None
             self._session.invalidate()
         finally:
+            if self._raw is not None:
+                self._raw.end()
             if self._holds_writer:
                 _sqlite_writer.release()
 
-    def _take_writer(self) -> None:
-        if not is_sqlite():
-            return
-        if not _sqlite_writer.acquire(timeout=_SQLITE_BUSY_TIMEOUT_MS / 1000):
-            raise Busy("The database is busy, please try again", retry_after=1)
-        self._holds_writer = True
 
-    def _commit_sqlite(self, calls: list[tuple[Statement, Values]]) -> None:
-        self._take_writer()
-        with _raw_connection() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                _send(connection, calls)
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
+def _commit_together(parts: list[tuple[list[Call], Tallies]]) -> list[None]:
+    """Several units of work as one transaction; all of them or none."""
+    calls = statements.merged([calls for calls, _ in parts])
+    calls += _tallied([tallies for _, tallies in parts])
+    if len(parts) > 1 and not is_sqlite():
+        calls.insert(0, _IMPATIENTLY)
+    commit = _commit_sqlite if is_sqlite() else _send
+    with translated(_drop_connections):
+        _raw_connections().use(lambda connection: commit(connection, calls))
+    return [None] * len(parts)
+
+
+def _commit_sqlite(connection: Any, calls: list[Call]) -> None:
+    _take_writer()
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        _send(connection, calls)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    finally:
+        _sqlite_writer.release()
+
+
+def _take_writer() -> None:
+    if not _sqlite_writer.acquire(timeout=_SQLITE_BUSY_TIMEOUT_MS / 1000):
+        raise Busy("The database is busy, please try again", retry_after=1)
+
+
+def _tallied(gathered: Iterable[Tallies]) -> list[Call]:
+    """One call for each key of all tallies, in the order of the keys."""
+    sums: Tallies = {}
+    for tallies in gathered:
+        for at, change in tallies.items():
+            sums[at] = sums.get(at, 0) + change
+    in_turn = sorted(sums.items(), key=lambda tallied: tallied[0][1])
+    return [(statement, dict(key) | {"change": change}) for (statement, key), change in in_turn]
+
+
+def _is_everybodys(error: BaseException) -> bool:
+    """Whether it makes no sense to try a failed group one by one: the database is away, or has no room."""
+    if isinstance(error, Busy):
+        return is_sqlite()  # there the whole database was held; on PostgreSQL one row of one of them
+    return isinstance(error, Unavailable) or not isinstance(error, Exception)
+
+
+_together: Together[tuple[list[Call], Tallies], None] = Together(_commit_together, _is_everybodys)
+
+
+def _call(row: DeclarativeBase) -> Call:
+    return inserts.of_row(row, engine().dialect)
 
 
 def _unit() -> _Unit:
@@ -269,72 +322,7 @@ def _run(unit: _Unit) -> Iterator[None]:
         queue.ring(name)
 
 
-@contextmanager
-def _raw_connection() -> Iterator[Any]:
-    """The driver's own connection, outside any transaction (autocommit)."""
-    with translated(_drop_connections):
-        pooled = engine().raw_connection()
-        connection: Any = pooled.driver_connection
-        try:
-            if not is_sqlite():
-                connection.autocommit = True
-            yield connection
-        finally:
-            if not is_sqlite() and not connection.closed:
-                connection.autocommit = False
-            pooled.close()
-
-
-def _send(connection: Any, calls: list[tuple[Statement, Values]]) -> Any:
+def _send(connection: Any, calls: Sequence[Call]) -> Any:
     if is_sqlite():
         return statements.run_sqlite(connection, calls)
     return statements.run_postgresql(connection, calls)
-
-
-def _plain(value: Any) -> Any:
-    """SQLAlchemy teaches psycopg2 to make UUID objects; here, as everywhere, they are text."""
-    return str(value) if isinstance(value, UUID) else value
-
-
-_inserts: dict[tuple[str, str], tuple[Statement, dict[str, Any]]] = {}
-
-
-def _insert_call(row: DeclarativeBase) -> tuple[Statement, Values]:
-    table: Any = row.__table__
-    dialect = engine().dialect
-    known = _inserts.get((dialect.name, table.name))
-    if known is None:
-        known = (statements.insert_into(table), statements.binders(table, dialect))
-        _inserts[dialect.name, table.name] = known
-    statement, binders = known
-    values = {}
-    for name in statement.names:
-        value = getattr(row, name)
-        bind = binders[name]
-        values[name] = value if bind is None else bind(value)
-    return statement, values
-
-
-def _sqlite_pragmas(connection: Any, _record: Any) -> None:
-    # recursive_triggers: REPLACE, too, asks the triggers that keep the ledger.
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _sqlite_begin(connection: Any) -> None:
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def _note_checkin(_connection: Any, record: Any) -> None:
-    record.info["idle_since"] = time.monotonic()
-
-
-def _ping_after_idling(connection: Any, record: Any, _proxy: Any) -> None:
-    idle_since = record.info.get("idle_since")
-    if idle_since is None or time.monotonic() - idle_since < _PING_AFTER_IDLE_S:
-        return
-    try:
-        engine().dialect.do_ping(connection)
-    except psycopg2.Error as error:
-        raise exc.DisconnectionError from error

@@ -27,7 +27,9 @@ log = logging.getLogger(__name__)
 
 QUEUES = ("payments", "refunds", "webhooks")
 
+# Between two knocks; longer and longer while it is rung without a pause, for then the worker is awake.
 _COALESCE_S = 0.003
+_LONGEST_COALESCE_S = 0.024
 _REST_S = 2.0
 # A bell carries nothing, so a few unanswered ones say as much as a million.
 _ENOUGH_BELLS = 4
@@ -66,13 +68,15 @@ class Ringer(threading.Thread):
         self._wake.set()
 
     def run(self) -> None:
+        rest_s = _COALESCE_S
         while not self._end.is_set():
             self._wake.wait()
             self._wake.clear()
             for name in [name for name in QUEUES if name in self._wanted]:
                 self._wanted.discard(name)
                 self._knock(name)
-            self._end.wait(_COALESCE_S)
+            self._end.wait(rest_s)
+            rest_s = min(2 * rest_s, _LONGEST_COALESCE_S) if self._wake.is_set() else _COALESCE_S
 
     def _knock(self, name: str) -> None:
         try:
@@ -91,6 +95,7 @@ class Ringer(threading.Thread):
 
 
 _config: Config | None = None
+_at_home: dict[str, Callable[[], None]] = {}
 _ringer: Ringer | None = None
 _ringer_lock = threading.Lock()
 
@@ -106,6 +111,7 @@ def disconnect() -> None:
     """Ring nobody from now on."""
     global _config, _ringer
     _config = None
+    _at_home.clear()
     if _ringer is not None:
         _ringer.end()
     _ringer = None
@@ -114,6 +120,8 @@ def disconnect() -> None:
 def ring(name: str) -> None:
     """Knock at a queue's door; returns at once and never raises for a dead queue."""
     global _ringer
+    if name in _at_home:
+        _at_home[name]()
     if _config is None:
         return
     if _ringer is None:
@@ -123,6 +131,11 @@ def ring(name: str) -> None:
                 ringer.start()
                 _ringer = ringer
     _ringer.ring(name)
+
+
+def answer_at_home(name: str, answer: Callable[[], None]) -> None:
+    """Call `answer` for each ring within this process, too: a worker need not go to Redis to hear itself."""
+    _at_home[name] = answer
 
 
 def consumer(config: Config, name: str, answer: Callable[[], None]) -> Consumer:

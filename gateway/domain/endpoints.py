@@ -13,7 +13,7 @@ from gateway.core.errors import BadRequest
 from gateway.core.ids import new_id
 from gateway.domain import audit
 from gateway.models import Endpoint
-from gateway.models.webhooks import EVENTS
+from gateway.models.webhooks import EVENTS, Address
 
 MAX_URL_LENGTH = 2048
 
@@ -55,7 +55,7 @@ def is_usable(endpoint: Endpoint) -> bool:
     return endpoint.is_enabled and endpoint.url is not None
 
 
-def secret_of(endpoint: Endpoint) -> str:
+def secret_of(endpoint: Endpoint | Address) -> str:
     """The signing secret in clear, for the sender and for the merchant's own eyes."""
     return _decrypted(endpoint.secret_encrypted)
 

@@ -5,29 +5,51 @@ then gives it its place in the merchant's sequence and makes a delivery for each
 endpoint that wants it (`fan_out`), so requests never queue up behind a counter.
 """
 
-from collections.abc import Collection, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from itertools import count, groupby
-from uuid import uuid4
+from typing import Any
 
-from sqlalchemy import select, text
+import orjson
+from sqlalchemy import select
 
 from gateway.core import clock, config
-from gateway.core.db import add, later, ring, session
+from gateway.core.db import add_row, fetch_all, later, ring, session
 from gateway.core.errors import NotFound
-from gateway.core.ids import is_id, new_id
-from gateway.core.statements import Statement
-from gateway.domain import endpoints, wire
-from gateway.models import Delivery, Endpoint, Event
+from gateway.core.ids import is_id, new_id, new_uuid
+from gateway.core.statements import Statement, moment, update_many
+from gateway.domain import wire
+from gateway.models import Delivery, Event
+from gateway.models.webhooks import Address, Waiting
 
 FAN_OUT_BATCH = 500
 
-_ADVANCE = text(
-    "INSERT INTO event_counters (merchant_id, last_sequence) VALUES (:merchant_id, :by)"
-    " ON CONFLICT (merchant_id) DO UPDATE SET last_sequence = event_counters.last_sequence + :by"
-    " RETURNING last_sequence"
+_WAITING = Statement(
+    "SELECT position, id, CAST(merchant_id AS text), event, data, endpoint_id, created_at, clock_timestamp()"
+    " FROM events WHERE sequence IS NULL ORDER BY position LIMIT :limit FOR UPDATE"
 )
-_NUMBER_EVENT = Statement("UPDATE events SET sequence = :sequence WHERE position = :position")
+_ADVANCE = Statement(
+    "INSERT INTO event_counters (merchant_id, last_sequence) VALUES (:merchant_id, :by)"
+    " ON CONFLICT (merchant_id) DO UPDATE"
+    " SET last_sequence = event_counters.last_sequence + excluded.last_sequence RETURNING last_sequence"
+)
+_USABLE = Statement(
+    "SELECT id, CAST(merchant_id AS text), url, secret_encrypted, CAST(events AS text) FROM webhook_endpoints"
+    " WHERE is_enabled AND url IS NOT NULL AND merchant_id IN"
+    " (SELECT merchant_id FROM events WHERE sequence IS NULL AND position BETWEEN :first AND :last)"
+)
+_NUMBER_EVENT = Statement(
+    "UPDATE events SET sequence = :sequence WHERE position = :position",
+    update_many("events", "sequence = r.sequence", "position bigint, sequence bigint"),
+)
+
+# A new delivery's values, where it goes, and the database's clock; may make it one that is under way.
+Start = Callable[[dict[str, Any], Address, datetime], None]
+
+
+def _leave(_delivery: dict[str, Any], _address: Address, _now: datetime) -> None:
+    """Whoever claims due deliveries finds it."""
+
 
 
 def emit(
@@ -39,45 +61,46 @@ def emit(
     that endpoint hears of it.
     """
     event_id = new_id("evt")
-    add(
-        Event(
-            id=event_id,
-            merchant_id=merchant_id,
-            payment_id=payment["id"],
-            event=event,
-            data=wire.encode(more | {"payment": payment}),
-            endpoint_id=endpoint_id,
-            created_at=clock.now(),
-        )
+    add_row(
+        Event,
+        id=event_id,
+        merchant_id=merchant_id,
+        payment_id=payment["id"],
+        event=event,
+        data=wire.encode(more | {"payment": payment}),
+        endpoint_id=endpoint_id,
+        created_at=clock.now(),
     )
     ring("webhooks")
     return event_id
 
 
-def fan_out() -> int:
+def fan_out(start: Start = _leave) -> int:
     """Give waiting events their sequence and make their deliveries; says how many events it took.
+
+    start   is shown each delivery before it is written, in the order of the events
 
     The oldest waiting events are locked in the order of their writing, so two
     workers take turns and each merchant's sequence has neither gap nor twin.
     """
-    waiting = (
-        select(Event)
-        .where(Event.sequence.is_(None))
-        .order_by(Event.position)
-        .limit(FAN_OUT_BATCH)
-        .with_for_update()
-    )
-    events = list(session().scalars(waiting))
+    events = [_waiting(row) for row in fetch_all(_WAITING, limit=FAN_OUT_BATCH)]
     if not events:
         return 0
     sequences = _number(events)
-    wanting = _usable_endpoints({event.merchant_id for event in events})
+    addresses = _usable_addresses(events[0].position, events[-1].position)
     for event in events:
         later(_NUMBER_EVENT, position=event.position, sequence=sequences[event.position])
-        for endpoint in wanting.get(event.merchant_id, []):
-            if _wants(endpoint, event):
-                add(_delivery(event, sequences[event.position], endpoint))
+    for event in events:
+        for address in addresses.get(event.merchant_id, []):
+            if _wants(address, event):
+                delivery = _delivery(event, sequences[event.position], address)
+                start(delivery, address, event.now)
+                add_row(Delivery, **delivery)
     return len(events)
+
+
+def _waiting(row: tuple[Any, ...]) -> Waiting:
+    return Waiting(*row)._replace(created_at=moment(row[6]), now=moment(row[7]))
 
 
 def page(merchant_id: str, after: int, limit: int) -> tuple[Sequence[Event], bool]:
@@ -103,45 +126,44 @@ def get(merchant_id: str, event_id: str) -> Event:
     return event
 
 
-def _number(events: Sequence[Event]) -> dict[int, int]:
+def _number(events: Sequence[Waiting]) -> dict[int, int]:
     """The sequence of each event by its position; counters are locked in the merchants' order."""
     sequences: dict[int, int] = {}
     own = sorted(events, key=lambda event: (event.merchant_id, event.position))
     for merchant_id, group in groupby(own, key=lambda event: event.merchant_id):
         positions = [event.position for event in group]
-        first = _advance_counter(merchant_id, len(positions)) - len(positions) + 1
-        sequences.update(zip(positions, count(first), strict=False))
+        ((last,),) = fetch_all(_ADVANCE, merchant_id=merchant_id, by=len(positions))
+        sequences.update(zip(positions, count(last - len(positions) + 1), strict=False))
     return sequences
 
 
-def _advance_counter(merchant_id: str, by: int) -> int:
-    last: int = session().scalars(_ADVANCE, {"merchant_id": merchant_id, "by": by}).one()
-    return last
-
-
-def _usable_endpoints(merchant_ids: Collection[str]) -> dict[str, list[Endpoint]]:
-    found: dict[str, list[Endpoint]] = {}
-    for endpoint in session().scalars(select(Endpoint).where(Endpoint.merchant_id.in_(merchant_ids))):
-        if endpoints.is_usable(endpoint):
-            found.setdefault(endpoint.merchant_id, []).append(endpoint)
+def _usable_addresses(first: int, last: int) -> dict[str, list[Address]]:
+    """Where these events may go, by merchant."""
+    found: dict[str, list[Address]] = {}
+    for row in fetch_all(_USABLE, first=first, last=last):
+        wanted = None if row[4] is None else frozenset(orjson.loads(row[4]))
+        address = Address(*row[:4])._replace(events=wanted)
+        found.setdefault(address.merchant_id, []).append(address)
     return found
 
 
-def _wants(endpoint: Endpoint, event: Event) -> bool:
+def _wants(address: Address, event: Waiting) -> bool:
     if event.endpoint_id is not None:
-        return endpoint.id == event.endpoint_id
-    return endpoint.events is None or event.event in endpoint.events
+        return address.id == event.endpoint_id
+    return address.events is None or event.event in address.events
 
 
-def _delivery(event: Event, sequence: int, endpoint: Endpoint) -> Delivery:
+def _delivery(event: Waiting, sequence: int, address: Address) -> dict[str, Any]:
     now = clock.now()
-    return Delivery(
-        id=str(uuid4()),
-        merchant_id=event.merchant_id,
-        event_id=event.id,
-        endpoint_id=endpoint.id,
-        event=event.event,
-        payload=wire.event_body(event, sequence),
-        next_retry_at=now + timedelta(seconds=config.current().webhook_retry_intervals_s[0]),
-        created_at=now,
-    )
+    return {
+        "id": new_uuid(),
+        "merchant_id": event.merchant_id,
+        "event_id": event.id,
+        "endpoint_id": address.id,
+        "event": event.event,
+        "payload": wire.event_body(event, sequence),
+        "status": "pending",
+        "attempts": 0,
+        "next_retry_at": now + timedelta(seconds=config.current().webhook_retry_intervals_s[0]),
+        "created_at": now,
+    }

@@ -15,7 +15,7 @@ import orjson
 from sqlalchemy import delete, select, tuple_
 
 from gateway.core import clock, config, crypto
-from gateway.core.db import Conflict, add, fetch_one, later, session, transaction
+from gateway.core.db import Conflict, add_row, fetch_one, later, session, transaction
 from gateway.core.errors import BadRequest, Busy, KeyInUse, KeyReused
 from gateway.core.statements import Statement, moment
 from gateway.models import IdempotencyKey
@@ -119,16 +119,15 @@ def find(merchant_id: str, key: str, wanted: str) -> Stored | None:
 def keep(merchant_id: str, key: str, wanted: str, status_code: int, response: str) -> None:
     """Store the answer, for IDEMPOTENCY_TTL_HOURS, in the transaction of its request."""
     now = clock.now()
-    add(
-        IdempotencyKey(
-            merchant_id=merchant_id,
-            key=key,
-            fingerprint=wanted,
-            status_code=status_code,
-            response=response,
-            created_at=now,
-            expires_at=now + timedelta(hours=config.current().idempotency_ttl_hours),
-        )
+    add_row(
+        IdempotencyKey,
+        merchant_id=merchant_id,
+        key=key,
+        fingerprint=wanted,
+        status_code=status_code,
+        response=response,
+        created_at=now,
+        expires_at=now + timedelta(hours=config.current().idempotency_ttl_hours),
     )
 
 

@@ -12,14 +12,18 @@ merchant_balance after. Fees are 0 for now; their account waits.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 from sqlalchemy import select
 
 from gateway.core import clock
-from gateway.core.db import add, session, tally
+from gateway.core.db import add_row, session, tally
 from gateway.core.statements import Statement
 from gateway.models import Balance, Payment, Refund, Transfer
 from gateway.models.ledger import ACCOUNTS
+
+# The columns of one transfer.
+Posting = dict[str, Any]
 
 # The table's own name in front: SQLite and PostgreSQL agree that it means the row that was there.
 _CHANGE_BALANCE = Statement(
@@ -30,43 +34,43 @@ _CHANGE_BALANCE = Statement(
 )
 
 
-def success(payment: Payment) -> Transfer:
+def success(payment: Payment) -> Posting:
     """The processor owes us what the payer paid."""
     return _transfer(payment, "payment", "processor_receivable", "merchant_uncaptured", payment.amount)
 
 
-def capture(payment: Payment) -> Transfer:
+def capture(payment: Payment) -> Posting:
     """What no refund holds becomes the merchant's."""
     free = payment.amount - payment.refunds_reserved
     return _transfer(payment, "capture", "merchant_uncaptured", "merchant_balance", free)
 
 
-def refund_reserved(payment: Payment, refund: Refund) -> Transfer:
+def refund_reserved(payment: Payment, refund: Refund) -> Posting:
     return _transfer(payment, "refund_reserved", _home(payment), "refunds_reserved", refund.amount, refund.id)
 
 
-def refund_paid(payment: Payment, refund: Refund) -> Transfer:
+def refund_paid(payment: Payment, refund: Refund) -> Posting:
     return _transfer(payment, "refund_paid", "refunds_reserved", "refunds_paid", refund.amount, refund.id)
 
 
-def refund_released(payment: Payment, refund: Refund) -> Transfer:
+def refund_released(payment: Payment, refund: Refund) -> Posting:
     return _transfer(payment, "refund_released", "refunds_reserved", _home(payment), refund.amount, refund.id)
 
 
-def post(transfers: Iterable[Transfer]) -> None:
+def post(postings: Iterable[Posting]) -> None:
     """Write the transfers and their balances in the caller's transaction."""
-    for transfer in transfers:
-        add(transfer)
-        _tally(transfer, transfer.debit_account, -transfer.amount)
-        _tally(transfer, transfer.credit_account, transfer.amount)
+    for posting in postings:
+        add_row(Transfer, **posting)
+        _tally(posting, posting["debit_account"], -posting["amount"])
+        _tally(posting, posting["credit_account"], posting["amount"])
 
 
-def _tally(transfer: Transfer, account: str, change: int) -> None:
+def _tally(posting: Posting, account: str, change: int) -> None:
     tally(
         _CHANGE_BALANCE,
         change,
-        merchant_id=transfer.merchant_id,
-        currency=transfer.currency,
+        merchant_id=posting["merchant_id"],
+        currency=posting["currency"],
         account=account,
     )
 
@@ -87,15 +91,16 @@ def _home(payment: Payment) -> str:
 
 def _transfer(
     payment: Payment, kind: str, debit: str, credit: str, amount: int, refund_id: str = ""
-) -> Transfer:
-    return Transfer(
-        merchant_id=payment.merchant_id,
-        currency=payment.currency,
-        kind=kind,
-        debit_account=debit,
-        credit_account=credit,
-        amount=amount,
-        payment_id=payment.id,
-        refund_id=refund_id,
-        created_at=clock.now(),
-    )
+) -> Posting:
+    return {
+        "merchant_id": payment.merchant_id,
+        "currency": payment.currency,
+        "kind": kind,
+        "debit_account": debit,
+        "credit_account": credit,
+        "amount": amount,
+        "payment_id": payment.id,
+        # Empty where no refund is concerned: NULLs would escape the unique index.
+        "refund_id": refund_id,
+        "created_at": clock.now(),
+    }

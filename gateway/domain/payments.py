@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import select, update
 
@@ -219,11 +220,11 @@ def settle(results: Sequence[tuple[Claim, Answer]]) -> None:
     work.ask_again(Payment, results)
 
 
-def _finish(ids: list[str], token: str, answer: Answer) -> Sequence[Payment]:
+def _finish(ids: list[str], token: str, answer: Answer) -> Sequence[Any]:
     succeeded = answer.outcome is Outcome.SUCCESS
     return (
         session()
-        .scalars(
+        .execute(
             update(Payment)
             .where(Payment.id.in_(ids), Payment.lease_token == token, Payment.status == "pending")
             .values(
@@ -235,8 +236,8 @@ def _finish(ids: list[str], token: str, answer: Answer) -> Sequence[Payment]:
                 lease_until=None,
                 lease_token=None,
             )
-            .returning(Payment)
-            .execution_options(synchronize_session=False, populate_existing=True)
+            .returning(*Payment.__table__.columns)
+            .execution_options(synchronize_session=False)
         )
         .all()
     )
@@ -256,7 +257,7 @@ def _succeed(payments: Sequence[Payment]) -> None:
             refunds.create(payment.merchant_id, payment.id, payment.amount, refunds.DUPLICATE_REASON)
 
 
-def _win_orders(payments: Sequence[Payment]) -> dict[str, Order]:
+def _win_orders(payments: Sequence[Payment]) -> dict[str, Any]:
     """Mark unpaid orders as paid, each by one payment; the orders by the payments that won them.
 
     Orders are locked in the order of their ids, so that two workers cannot
@@ -277,11 +278,11 @@ def _win_orders(payments: Sequence[Payment]) -> dict[str, Order]:
         .correlate(Order)
         .scalar_subquery()
     )
-    orders = session().scalars(
+    orders = session().execute(
         update(Order)
         .where(Order.id.in_(unpaid.scalar_subquery()), Order.paid_payment_id.is_(None))
         .values(status="paid", paid_payment_id=winner, updated_at=clock.now())
-        .returning(Order)
-        .execution_options(synchronize_session=False, populate_existing=True)
+        .returning(*Order.__table__.columns)
+        .execution_options(synchronize_session=False)
     )
-    return {order.paid_payment_id: order for order in orders if order.paid_payment_id is not None}
+    return {order.paid_payment_id: order for order in orders}

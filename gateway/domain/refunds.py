@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 from sqlalchemy import ScalarSelect, func, select, update
@@ -139,8 +139,9 @@ def claim(limit: int) -> list[Claim]:
     ]
 
 
-def _payments(ids: list[str]) -> dict[str, Payment]:
-    return {row.id: row for row in session().scalars(select(Payment).where(Payment.id.in_(ids)))}
+def _payments(ids: list[str]) -> dict[str, Any]:
+    found = session().execute(select(*Payment.__table__.columns).where(Payment.id.in_(ids)))
+    return {row.id: row for row in found}
 
 
 def _asked(refund: Refund, payment: Payment) -> Return:
@@ -172,11 +173,11 @@ def settle(results: Sequence[tuple[Claim, Answer]]) -> None:
     work.ask_again(Refund, results)
 
 
-def _finish(ids: list[str], token: str, answer: Answer) -> Sequence[Refund]:
+def _finish(ids: list[str], token: str, answer: Answer) -> Sequence[Any]:
     processed = answer.outcome is Outcome.SUCCESS
     return (
         session()
-        .scalars(
+        .execute(
             update(Refund)
             .where(Refund.id.in_(ids), Refund.lease_token == token, Refund.status == "pending")
             .values(
@@ -187,14 +188,14 @@ def _finish(ids: list[str], token: str, answer: Answer) -> Sequence[Refund]:
                 lease_until=None,
                 lease_token=None,
             )
-            .returning(Refund)
-            .execution_options(synchronize_session=False, populate_existing=True)
+            .returning(*Refund.__table__.columns)
+            .execution_options(synchronize_session=False)
         )
         .all()
     )
 
 
-def _apply(refunds: Sequence[Refund]) -> dict[str, Payment]:
+def _apply(refunds: Sequence[Refund]) -> dict[str, Any]:
     """Count what was returned and give free what was not.
 
     All payments at once and locked in the order of their ids, so that two
@@ -216,7 +217,7 @@ def _apply(refunds: Sequence[Refund]) -> dict[str, Payment]:
             .scalar_subquery()
         )
 
-    changed = session().scalars(
+    changed = session().execute(
         update(Payment)
         .where(Payment.id.in_(ids))
         .values(
@@ -224,7 +225,7 @@ def _apply(refunds: Sequence[Refund]) -> dict[str, Payment]:
             refunds_reserved=Payment.refunds_reserved - total("failed"),
             updated_at=clock.now(),
         )
-        .returning(Payment)
-        .execution_options(synchronize_session=False, populate_existing=True)
+        .returning(*Payment.__table__.columns)
+        .execution_options(synchronize_session=False)
     )
     return {payment.id: payment for payment in changed}

@@ -7,6 +7,7 @@ import orjson
 from gateway.core.clock import iso
 from gateway.models import ApiKey, Attempt, Delivery, Endpoint, Event, Merchant, Order, Payment, Refund
 from gateway.models.orders import Payable
+from gateway.models.webhooks import Waiting
 
 Json = dict[str, Any]
 
@@ -101,7 +102,7 @@ def refund(row: Refund) -> Json:
     }
 
 
-def event_body(row: Event, sequence: int) -> str:
+def event_body(row: Event | Waiting, sequence: int) -> str:
     """The exact text of a webhook: everything in it was frozen before, so it never changes."""
     head = {"event": row.event, "timestamp": int(row.created_at.timestamp())}
     tail = {"id": row.id, "sequence": sequence}

@@ -7,20 +7,26 @@ where its lease still stands.
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol, TypeVar
-from uuid import uuid4
+from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import or_, select, update
 
 from gateway.core import clock
-from gateway.core.db import session
+from gateway.core.db import fetch_one, session
+from gateway.core.ids import new_uuid
 from gateway.core.processor import Answer
+from gateway.core.statements import Statement, moment
 from gateway.models import Payment, Refund
 from gateway.models.base import seconds_from_now
 
 LEASE_S = 15
 # When the processor did not say: ask again after these seconds, then leave it to a human.
 INQUIRY_WAITS_S = (2, 5, 15, 60, 300, 1800, 3600, 7200)
+
+_NEXT_DUE = {
+    model: Statement(f"SELECT min(due_at) FROM {model.__tablename__} WHERE lease_until IS NULL")
+    for model in (Payment, Refund)
+}
 
 WorkRow = TypeVar("WorkRow", Payment, Refund)
 
@@ -39,9 +45,13 @@ class Claimed(Protocol):
 C = TypeVar("C", bound=Claimed)
 
 
-def lease(model: type[WorkRow], limit: int) -> tuple[str, Sequence[WorkRow]]:
-    """A new lease token, and up to `limit` due rows that nobody else holds, now held under it."""
-    token = str(uuid4())
+def lease(model: type[WorkRow], limit: int) -> tuple[str, Sequence[Any]]:
+    """A new lease token, and up to `limit` due rows that nobody else holds, now held under it.
+
+    They are the columns as they are, not mapped objects, which would cost more
+    than the database itself.
+    """
+    token = new_uuid()
     due = (
         select(model.id)
         .where(
@@ -52,12 +62,12 @@ def lease(model: type[WorkRow], limit: int) -> tuple[str, Sequence[WorkRow]]:
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    rows = session().scalars(
+    rows = session().execute(
         update(model)
         .where(model.id.in_(due.scalar_subquery()))
         .values(lease_token=token, lease_until=seconds_from_now(LEASE_S), attempts=model.attempts + 1)
-        .returning(model)
-        .execution_options(synchronize_session=False, populate_existing=True)
+        .returning(*model.__table__.columns)
+        .execution_options(synchronize_session=False)
     )
     return token, rows.all()
 
@@ -93,4 +103,5 @@ def ask_again(model: type[Payment] | type[Refund], results: Iterable[tuple[C, An
 
 def next_due(model: type[Payment] | type[Refund]) -> datetime | None:
     """When the next row that nobody holds is due."""
-    return session().scalar(select(func.min(model.due_at)).where(model.lease_until.is_(None)))
+    row = fetch_one(_NEXT_DUE[model])
+    return None if row is None or row[0] is None else moment(row[0])

@@ -22,5 +22,13 @@ def call(claim: Claim) -> Answer:
 
 
 def job() -> Job[Claim, Answer]:
-    slots = acquirer().max_concurrent
-    return Job("payments", slots, claim, call, payments.settle, lambda: work.next_due(Payment))
+    bank = acquirer()
+    return Job(
+        "payments",
+        bank.max_concurrent,
+        claim,
+        call,
+        payments.settle,
+        lambda: work.next_due(Payment),
+        is_quick=getattr(bank, "is_quick", False),
+    )

@@ -22,5 +22,13 @@ def call(claim: Claim) -> Answer:
 
 
 def job() -> Job[Claim, Answer]:
-    slots = acquirer().max_concurrent
-    return Job("refunds", slots, claim, call, refunds.settle, lambda: work.next_due(Refund))
+    bank = acquirer()
+    return Job(
+        "refunds",
+        bank.max_concurrent,
+        claim,
+        call,
+        refunds.settle,
+        lambda: work.next_due(Refund),
+        is_quick=getattr(bank, "is_quick", False),
+    )

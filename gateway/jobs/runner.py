@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from gateway.core import clock
-from gateway.core.db import reading, transaction
+from gateway.core.db import transaction
 from gateway.core.errors import Unavailable
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,8 @@ class Job(Generic[Claim, Result]):
     claim(free, under_way)  lease due rows, at most `free`, in transactions of its own
     call(claim)             the one call outside; with no transaction open
     record(results)         write the outcomes down; in the runner's transaction
-    next_due()              when the next row falls due; in the runner's reading
+    next_due()              when the next row falls due
+    is_quick                the call does not really leave the process, so it needs no thread of its own
     """
 
     queue: str
@@ -45,6 +46,7 @@ class Job(Generic[Claim, Result]):
     call: Callable[[Claim], Result]
     record: Callable[[Sequence[tuple[Claim, Result]]], None]
     next_due: Callable[[], datetime | None]
+    is_quick: bool = False
 
 
 class Runner(threading.Thread):
@@ -90,11 +92,14 @@ class Runner(threading.Thread):
         claims = self.job.claim(free, list(self._under_way.values()))
         for claim in claims:
             self._under_way[id(claim)] = claim
-            self._pool.submit(self._call, claim)
+        for claim in claims:
+            if self.job.is_quick:
+                self._call(claim)
+            else:
+                self._pool.submit(self._call, claim)
         if claims:
             return 0.0
-        with reading():
-            return _wait_s(self.job.next_due(), looked_at)
+        return _wait_s(self.job.next_due(), looked_at)
 
     def _call(self, claim: Any) -> None:
         try:

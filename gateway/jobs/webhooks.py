@@ -7,8 +7,8 @@ from gateway.adapters.sender import Sender
 from gateway.core import config
 from gateway.core.db import transaction
 from gateway.core.sending import Receipt
-from gateway.domain import deliveries, events
-from gateway.domain.deliveries import Claim
+from gateway.domain import dispatch
+from gateway.domain.dispatch import Claim
 from gateway.jobs.runner import Job
 
 SENDERS = 64
@@ -16,11 +16,9 @@ PER_ENDPOINT = 16
 
 
 def claim(free: int, under_way: Sequence[Claim]) -> Sequence[Claim]:
-    with transaction():
-        events.fan_out()
     busy = Counter(claim.endpoint_id for claim in under_way)
     with transaction():
-        return deliveries.claim(free, busy, PER_ENDPOINT)
+        return dispatch.claim_with_new(free, busy, PER_ENDPOINT)
 
 
 def call_with(sender: Sender) -> Callable[[Claim], Receipt]:
@@ -32,4 +30,4 @@ def call_with(sender: Sender) -> Callable[[Claim], Receipt]:
 
 def job() -> Job[Claim, Receipt]:
     sender = Sender(allow_private=config.current().webhook_allow_private, per_endpoint=PER_ENDPOINT)
-    return Job("webhooks", SENDERS, claim, call_with(sender), deliveries.record, deliveries.next_due)
+    return Job("webhooks", SENDERS, claim, call_with(sender), dispatch.record, dispatch.next_due)

@@ -39,6 +39,7 @@ class Worker:
     def run(self) -> None:
         """Work until SIGTERM or SIGINT, then finish what is under way."""
         for runner in self.runners:
+            queue.answer_at_home(runner.job.queue, runner.wake)
             runner.start()
         for consumer in self._consumers:
             consumer.start()

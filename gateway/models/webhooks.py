@@ -1,6 +1,7 @@
 """Events, the endpoints that want them, and every delivery of one to the other."""
 
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import (
     JSON,
@@ -61,6 +62,17 @@ class Endpoint(Base):
     updated_at: Mapped[datetime]
 
 
+class Address(NamedTuple):
+    """The columns of an endpoint that sending to it looks at."""
+
+    id: str
+    merchant_id: str
+    url: str
+    secret_encrypted: str
+    # The events it wants; None means all.
+    events: frozenset[str] | None = None
+
+
 class EventCounter(Base):
     """The last sequence number given to an event of this merchant."""
 
@@ -105,6 +117,19 @@ class Event(Base):
     endpoint_id: Mapped[str | None] = mapped_column(String(24), default=None)
     sequence: Mapped[int | None] = mapped_column(BigInteger, default=None)
     created_at: Mapped[datetime]
+
+
+class Waiting(NamedTuple):
+    """An event that has no place in the sequence yet. `now` is the database's clock."""
+
+    position: int
+    id: str
+    merchant_id: str
+    event: str
+    data: str
+    endpoint_id: str | None
+    created_at: datetime
+    now: datetime
 
 
 class Delivery(Base):

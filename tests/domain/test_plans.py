@@ -86,11 +86,11 @@ def plans(big_shop: Person, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plans]:
     name = "run_sqlite" if db.is_sqlite() else "run_postgresql"
     run = getattr(statements, name)
 
-    def run_and_note(connection: Any, calls: Any) -> Any:
-        for statement, values in calls:
-            sql = statement.sql if db.is_sqlite() else statements._NAME.sub(r"%(\1)s", statement.sql)
+    def run_and_note(connection: Any, calls: Any, **frame: Any) -> Any:
+        for statement, values in calls if db.is_sqlite() else statements._in_batches(calls):
+            sql = statement.sqlite if db.is_sqlite() else statements._NAME.sub(r"%(\1)s", statement.sql)
             noted.note(None, None, sql, dict(values))
-        return run(connection, calls)
+        return run(connection, calls, **frame)
 
     monkeypatch.setattr(statements, name, run_and_note)
     yield noted

@@ -1,0 +1,79 @@
+"""What several threads want at the same moment, done for all of them at once.
+
+A commit costs one wait for the disk and a look-up one message, however much
+they carry. So the first thread to come does its part at once; those that come
+while it is under way gather behind it, and the first of them then does all
+their parts together. Nobody waits for company, and alone nobody is slower.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+Part = TypeVar("Part")
+Result = TypeVar("Result")
+
+MOST = 64
+
+
+class Together(Generic[Part, Result]):
+    """do(parts)         does all parts or none and returns a result for each
+    is_shared(error)  whether a failure is everybody's; after any other one each
+                      part is done alone, so that everybody hears of their own
+    """
+
+    def __init__(
+        self, do: Callable[[list[Part]], Sequence[Result]], is_shared: Callable[[BaseException], bool]
+    ) -> None:
+        self._do = do
+        self._is_shared = is_shared
+        self._lock = threading.Lock()
+        self._waiting: list[_Entry[Part, Result]] = []
+        self._is_led = False
+
+    def join(self, part: Part) -> Result:
+        """The result of this part, done with whatever else was waiting."""
+        entry: _Entry[Part, Result] = _Entry(part)
+        with self._lock:
+            self._waiting.append(entry)
+            leads, self._is_led = not self._is_led, True
+        if not leads:
+            entry.turn.acquire()
+        if not entry.is_over:
+            self._lead()
+        if entry.error is None:
+            return entry.results[0]
+        if entry.is_alone or self._is_shared(entry.error):
+            raise entry.error
+        return self._do([part])[0]
+
+    def _lead(self) -> None:
+        with self._lock:
+            group, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+        try:
+            results = self._do([entry.part for entry in group])
+            for entry, result in zip(group, results, strict=True):
+                entry.results.append(result)
+        except BaseException as error:
+            for entry in group:
+                entry.error, entry.is_alone = error, len(group) == 1
+        with self._lock:
+            self._is_led = bool(self._waiting)
+            successor = self._waiting[:1]
+        for entry in group:
+            entry.is_over = True
+        for entry in [*group, *successor]:
+            entry.turn.release()
+
+
+class _Entry(Generic[Part, Result]):
+    """One thread's part. `turn` opens when it is over, or when this thread is to lead."""
+
+    def __init__(self, part: Part) -> None:
+        self.part = part
+        self.results: list[Result] = []
+        self.error: BaseException | None = None
+        self.is_alone = False
+        self.is_over = False
+        self.turn = threading.Lock()
+        self.turn.acquire()
