@@ -61,10 +61,12 @@ def lease(model: type[WorkRow], limit: int) -> tuple[str, Sequence[Any]]:
         .order_by(model.due_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
+        # A subquery in its place may be run once for each row, and then finds more than the limit.
+        .cte("due")
     )
     rows = session().execute(
         update(model)
-        .where(model.id.in_(due.scalar_subquery()))
+        .where(model.id.in_(select(due.c.id)))
         .values(lease_token=token, lease_until=seconds_from_now(LEASE_S), attempts=model.attempts + 1)
         .returning(*model.__table__.columns)
         .execution_options(synchronize_session=False)

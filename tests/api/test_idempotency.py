@@ -181,11 +181,11 @@ def test_a_twin_that_finds_nothing_left_gets_the_firsts_answer(
     payment = merchant.pay()
     wait(10)
     office.settle()
-    path, body, key = f"/payments/{payment['id']}/refunds", {"amount": 50000}, {"Idempotency-Key": "all of it"}
-    first = merchant.post(path, body, headers=key)
+    path, body = f"/payments/{payment['id']}/refunds", {"amount": 50000}
+    first = merchant.post(path, body, **keyed("all of it"))
     find, answers = idempotency.find, [None]
     monkeypatch.setattr(idempotency, "find", lambda *asked: answers.pop() if answers else find(*asked))
-    twin = merchant.post(path, body, headers=key)
+    twin = merchant.post(path, body, **keyed("all of it"))
     assert (twin.status_code, twin.data) == (201, first.data)
     assert twin.headers["Idempotent-Replayed"] == "true"
     assert len(rows("SELECT id FROM refunds")) == 1
