@@ -36,7 +36,6 @@ WIDE, NARROW = (1280, 900), (375, 667)
 # Name and address; {…} is filled in with what the shop has.
 PAGES = {
     "home": "/dashboard",
-    "home-month": "/dashboard?period=30d",
     "transactions": "/dashboard/transactions",
     "transaction": "/dashboard/transactions/{payment_id}",
     "orders": "/dashboard/orders",

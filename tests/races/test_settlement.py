@@ -61,7 +61,7 @@ def settle_and_falter(batch: int, luck: int) -> None:
             with transaction():
                 is_mine = Payment.lease_token == claims[0].token
                 session().execute(update(Payment).where(is_mine).values(lease_until=seconds_from_now(-1)))
-            time.sleep(chance.random() / 50)
+            time.sleep(chance.random() / 10)
         tell([(each, answer_to(each)) for each in claims])
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway import pictures
 from gateway.adapters.sandbox import SandboxBank
 from gateway.core.config import Config
 from gateway.core.processor import Card
@@ -81,5 +82,13 @@ def test_the_sandbox_instruments_are_the_ones_it_lists() -> None:
 
 
 def test_every_file_it_names_is_there() -> None:
-    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README) + re.findall(r'src="([^"]+\.png)"', README):
         assert (PROJECT / target).exists(), target
+
+
+def test_it_shows_every_page_that_the_command_takes_a_picture_of() -> None:
+    shown = set(re.findall(r'src="static/pictures/([^"]+)\.png"', README))
+    shown |= set(re.findall(r"\(static/pictures/([^)]+)\.png\)", README))
+    assert shown == {path.stem for path in (PROJECT / "static" / "pictures").glob("*.png")}
+    taken = [*pictures.PAGES, *pictures.DOORS]
+    assert shown == {f"{name}-{size}" for name in taken for size in ("wide", "narrow")}
