@@ -180,7 +180,7 @@ def test_a_newcomer_ends_with_keys_in_hand(watch: Watch, size: tuple[int, int], 
     expect(page.get_by_test_id("success-rate")).to_have_text("0%")
 
 
-@pytest.mark.parametrize("size", [(360, 700), (768, 900), WIDE])
+@pytest.mark.parametrize("size", [(360, 700), (768, 900), (900, 900), (1100, 900), WIDE])
 def test_long_names_stay_inside_the_page(watch: Watch, owner: Owner, size: tuple[int, int]) -> None:
     page = watch.open(size=size, signed_in=owner)
     email = f"{'somebody.with.a.long.name.' * 2}{uuid4().hex[:8]}@{'subdomain.' * 3}example.com"

@@ -237,7 +237,7 @@ def test_the_next_page_begins_at_its_top(watch: Watch, owner: Owner) -> None:
     expect(rows).to_have_count(25)
 
 
-@pytest.mark.parametrize("size", [(360, 700), (768, 900), (1280, 900)])
+@pytest.mark.parametrize("size", [(360, 700), (768, 900), (900, 900), (1100, 900), WIDE])
 def test_long_words_stay_inside_the_page(watch: Watch, owner: Owner, size: tuple[int, int]) -> None:
     vpa = f"{'a.very.long.address.' * 3}-_of@okhdfcbanklimited"
     payment = paid(owner, vpa=vpa, receipt="चाय 🍵 " + "long-receipt-" * 15, amount=9_999_999_999)
