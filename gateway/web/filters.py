@@ -74,8 +74,41 @@ def status(word: str) -> Markup:
     return Markup('<span class="status" data-tone="{}">{}{}</span>').format(tone, icon(symbol), word)
 
 
+# The first that fits: others also claim to be Chrome, and Chrome to be Safari.
+BROWSERS = {
+    "Edg": "Edge",
+    "OPR/": "Opera",
+    "SamsungBrowser/": "Samsung Internet",
+    "Firefox/": "Firefox",
+    "FxiOS/": "Firefox",
+    "CriOS/": "Chrome",
+    "Chrome/": "Chrome",
+    "Safari/": "Safari",
+}
+SYSTEMS = {
+    "iPhone": "iPhone",
+    "iPad": "iPad",
+    "Android": "Android",
+    "Windows": "Windows",
+    "Mac OS X": "Mac",
+    "CrOS": "ChromeOS",
+    "Linux": "Linux",
+}
+
+
+def browser(agent: str) -> str:
+    """`Chrome on Windows`, or what the browser calls itself where that is not known."""
+    name = next((name for mark, name in BROWSERS.items() if mark in agent), None)
+    system = next((name for mark, name in SYSTEMS.items() if mark in agent), None)
+    if name is None:
+        return agent or "unknown"
+    return f"{name} on {system}" if system else name
+
+
 def init_app(app: Flask) -> None:
     app.jinja_env.filters.update(money=money.display, decimal=money.decimal, status=status)
-    app.jinja_env.filters.update(moment=moment, ago=ago, iso=clock.iso, clock_time=clock_time)
+    app.jinja_env.filters.update(
+        moment=moment, ago=ago, browser=browser, iso=clock.iso, clock_time=clock_time
+    )
     app.jinja_env.globals["icon"] = icon
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

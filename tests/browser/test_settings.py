@@ -178,3 +178,26 @@ def test_a_newcomer_ends_with_keys_in_hand(watch: Watch, size: tuple[int, int], 
     expect(page.get_by_test_id("dashboard")).to_be_visible()
     expect(page.get_by_test_id("api-key")).to_have_text(key)
     expect(page.get_by_test_id("success-rate")).to_have_text("0%")
+
+
+@pytest.mark.parametrize("size", [(360, 700), (768, 900), (900, 900), (1100, 900), WIDE])
+def test_long_names_stay_inside_the_page(watch: Watch, owner: Owner, size: tuple[int, int]) -> None:
+    page = watch.open(size=size, signed_in=owner)
+    email = f"{'somebody.with.a.long.name.' * 2}{uuid4().hex[:8]}@{'subdomain.' * 3}example.com"
+    page.goto("/dashboard/settings/people")
+    page.get_by_test_id("person-email-input").fill(email)
+    page.get_by_test_id("person-password-input").fill("first password")
+    page.get_by_test_id("add-person-button").click()
+    row = page.locator(f"[data-email='{email}']")
+    expect(row).to_be_visible()
+    fits(page)
+    newcomer = watch.open(size=size)
+    newcomer.goto("/login")
+    newcomer.get_by_test_id("email-input").fill(email)
+    newcomer.get_by_test_id("password-input").fill("first password")
+    newcomer.get_by_test_id("login-button").click()
+    expect(newcomer.get_by_test_id("dashboard")).to_be_visible()
+    for address in ("/dashboard/settings", "/dashboard/settings/people", "/dashboard/settings/audit"):
+        newcomer.goto(address)
+        expect(newcomer.get_by_role("heading", name="Settings")).to_be_visible()
+        fits(newcomer)

@@ -235,3 +235,31 @@ def test_the_next_page_begins_at_its_top(watch: Watch, owner: Owner) -> None:
     expect(page.get_by_role("heading", name="Orders")).to_be_in_viewport()
     page.get_by_test_id("previous-page").click()
     expect(rows).to_have_count(25)
+
+
+@pytest.mark.parametrize("size", [(360, 700), (768, 900), (900, 900), (1100, 900), WIDE])
+def test_long_words_stay_inside_the_page(watch: Watch, owner: Owner, size: tuple[int, int]) -> None:
+    vpa = f"{'a.very.long.address.' * 3}-_of@okhdfcbanklimited"
+    payment = paid(owner, vpa=vpa, receipt="चाय 🍵 " + "long-receipt-" * 15, amount=9_999_999_999)
+    page = watch.open(size=size, signed_in=owner)
+    for address in (
+        "/dashboard",
+        "/dashboard/transactions",
+        f"/dashboard/transactions/{payment['id']}",
+        "/dashboard/orders",
+        f"/dashboard/orders/{payment['order_id']}",
+    ):
+        page.goto(address)
+        expect(page.get_by_text("₹9,99,99,999.99").first).to_be_visible()
+        fits(page)
+
+
+def test_on_a_phone_the_acts_stand_before_the_story(watch: Watch, owner: Owner) -> None:
+    payment = paid(owner)
+    page = watch.open(size=NARROW, signed_in=owner)
+    page.goto(f"/dashboard/transactions/{payment['id']}")
+    capture, refund = page.get_by_test_id("capture-button"), page.get_by_test_id("refund-form")
+    story = page.get_by_test_id("timeline")
+    expect(capture).to_be_visible()
+    tops = [place.bounding_box()["y"] for place in (capture, refund, story)]  # type: ignore[index]
+    assert tops == sorted(tops)

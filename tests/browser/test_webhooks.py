@@ -117,6 +117,8 @@ def test_an_owner_configures_sends_a_test_and_looks_at_it(
     expect(page.get_by_test_id("webhook-attempt")).to_have_count(1)
     page.get_by_text("Exactly as it is sent").click()
     expect(page.get_by_test_id("webhook-payload")).to_have_text(letterbox.letters[0].body.decode())
+    headers = page.get_by_test_id("webhook-headers").inner_text().splitlines()
+    assert "Content-Type: application/json" in headers
     is_accessible(page)
     fits(page)
     page.get_by_role("link", name="A page of its own").click()

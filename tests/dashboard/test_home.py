@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from flask import Flask
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from gateway.core.db import session, transaction
 from gateway.dashboard import home
@@ -189,6 +189,10 @@ def test_failed_deliveries_ask_for_attention(
     page = visit.get("/dashboard").text
     assert re.search(r"\d deliveries could not be made", page)
     assert "/dashboard/webhooks?status=failed" in page
+    links = re.findall(r'href="/dashboard/webhooks/([^"]+)"', page)
+    with transaction():
+        made = {str(delivery_id) for delivery_id in session().scalars(select(Delivery.id))}
+    assert links and set(links) <= made
     assert "could not be made" not in rival_visit.get("/dashboard").text
 
 
@@ -219,3 +223,12 @@ def test_who_is_signed_out_is_sent_to_the_door(app: Flask) -> None:
     assert (answer.status_code, answer.headers["Location"]) == (303, "/login?next=/dashboard?period%3D7d")
     poll = app.test_client().get("/dashboard/numbers", headers={"HX-Request": "true"})
     assert (poll.status_code, poll.headers["HX-Redirect"], poll.data) == (401, "/login", b"")
+
+
+def test_empty_pages_propose_only_what_the_reader_may_do(visit: Visit, viewer: Visit) -> None:
+    assert "/dashboard/orders/new" in visit.get("/dashboard").text
+    assert "You can also create one here" in visit.get("/dashboard/orders").text
+    assert "Save an address above" in visit.get("/dashboard/webhooks").text
+    assert "/dashboard/orders/new" not in viewer.get("/dashboard").text
+    assert "You can also create one here" not in viewer.get("/dashboard/orders").text
+    assert "Save an address above" not in viewer.get("/dashboard/webhooks").text

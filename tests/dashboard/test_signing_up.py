@@ -81,6 +81,7 @@ def test_what_cannot_be_is_refused_beside_its_field(
     assert answer.status_code == 400
     assert f'data-test-id="{field}-error"' in answer.text
     assert FORM["password"] not in answer.text
+    assert re.findall(r'<input[^>]* id="(\w+)"[^>]* autofocus', answer.text) == [field]
     if field != "name":
         assert 'value="Chai &amp; Co"' in answer.text
     assert len(rows("SELECT id FROM merchants")) == 2

@@ -223,3 +223,27 @@ def test_the_table_is_there_before_the_first_payment(visit: Visit, viewer: Visit
     assert 'data-test-id="transactions-table"' in text and "No payments yet" in text
     assert "/dashboard/orders/new" in text
     assert "/dashboard/orders/new" not in viewer.get(PAGE).text
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        ("4111111111111111", "Visa ••••&nbsp;1111"),
+        ("5555555555554444", "Mastercard ••••&nbsp;4444"),
+        ("6521111111111110", "RuPay ••••&nbsp;1110"),
+        ("3530111333300000", "Card ••••&nbsp;0000"),
+    ],
+)
+def test_networks_are_named_as_they_name_themselves(
+    visit: Visit, merchant: Person, number: str, words: str
+) -> None:
+    payment = card(merchant, merchant.order(), number)
+    for address in (
+        "/dashboard",
+        PAGE,
+        f"{PAGE}/{payment['id']}",
+        f"/dashboard/orders/{payment['order_id']}",
+    ):
+        assert words in visit.get(address).text
+    assert 'data-test-id="method">card<' in visit.get(PAGE).text
+    assert '<option value="upi" >UPI</option>' in visit.get(PAGE).text

@@ -44,3 +44,30 @@ def test_every_state_of_a_row_has_a_word_a_tone_and_an_icon(app: Flask) -> None:
 def test_what_a_state_is_called_cannot_become_markup(app: Flask) -> None:
     with app.test_request_context():
         assert "<script>" not in filters.status("<script>")
+
+
+@pytest.mark.parametrize(
+    ("agent", "words"),
+    [
+        (
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+            "Chrome/130.0.0.0 Safari/537.36",
+            "Chrome on Windows",
+        ),
+        (
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+            "Chrome/130.0.0.0 Safari/537.36 Edg/130.0.0.0",
+            "Edge on Windows",
+        ),
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0", "Firefox on Linux"),
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 "
+            "(KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1",
+            "Safari on iPhone",
+        ),
+        ("curl/8.10.1", "curl/8.10.1"),
+        ("", "unknown"),
+    ],
+)
+def test_a_browser_is_named_as_people_name_it(agent: str, words: str) -> None:
+    assert filters.browser(agent) == words
