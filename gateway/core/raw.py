@@ -105,5 +105,7 @@ class RawTransaction:
             if self._is_open and not getattr(self._connection, "closed", False):
                 self._connection.cursor().execute("ROLLBACK")
         except Exception:
-            self._connection.close()  # it died, and with it what there was to roll back
-        self._connections.give_back(self._connection)
+            # It died, or SQLite had rolled back by itself: the disk is full, or nothing had begun.
+            self._connection.close()
+        else:
+            self._connections.give_back(self._connection)

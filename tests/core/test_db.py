@@ -17,7 +17,7 @@ from sqlalchemy import create_engine, insert, select, text, update
 
 from gateway.core import clock, db, queue
 from gateway.core.config import Config
-from gateway.core.db import Conflict, add, fetch_one, later, reading, ring, session, tally, transaction
+from gateway.core.db import Conflict, add, fetch_all, fetch_one, later, reading, ring, session, tally, transaction
 from gateway.core.errors import Busy, Unavailable
 from gateway.core.statements import Statement, moment
 from gateway.models import AuditLine, Endpoint, EventCounter, IdempotencyKey, Merchant, Order
@@ -808,13 +808,55 @@ def session_plus() -> None:
         session().execute(update(EventCounter).values(last_sequence=EventCounter.last_sequence + 1))
 
 
-@pytest.mark.parametrize("ask", [lambda: plus(1), session_plus], ids=["later", "session"])
+PLUS_NOW = Statement("UPDATE event_counters SET last_sequence = last_sequence + 1 RETURNING last_sequence")
+
+
+def fetching_plus() -> None:
+    with transaction():
+        fetch_all(PLUS_NOW)
+
+
+@pytest.mark.parametrize(
+    "ask", [lambda: plus(1), session_plus, fetching_plus], ids=["later", "session", "fetch_all"]
+)
 def test_a_lock_that_is_held_for_too_long_makes_it_busy(impatient: Config, ask: Callable[[], None]) -> None:
     with somebody_holding_the_row(impatient), pytest.raises(Busy) as busy:
         ask()
     assert (busy.value.status, busy.value.code, busy.value.retry_after) == (503, "SERVER_ERROR", 1)
     assert fetch_one(READ, merchant_id=ONE) == (1,)
     ask()
+    assert fetch_one(READ, merchant_id=ONE) == (2,)
+
+
+STUFF = Statement(
+    "INSERT INTO audit_log (id, merchant_id, actor, act, subject, created_at)"
+    " VALUES (:id, :id, 'a', 'tested', :subject, '2026-01-15 10:31:00.000000')"
+)
+MUCH = "x" * 200_000
+
+
+def stuff_later() -> None:
+    with transaction():
+        later(STUFF, id=ONE, subject=MUCH)
+
+
+def stuff_now() -> None:
+    with transaction():
+        fetch_all(STUFF, id=ONE, subject=MUCH)
+
+
+@pytest.mark.parametrize("stuff", [stuff_later, stuff_now], ids=["later", "fetch_all"])
+def test_a_disk_that_was_full_once_troubles_nobody_later(config: Config, stuff: Callable[[], None]) -> None:
+    only_on_sqlite()
+    write(counter())
+    connection = db._raw_connections().take()
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    db._raw_connections().give_back(connection)
+    with pytest.raises(Unavailable):
+        stuff()
+    assert fetch_one(READ, merchant_id=ONE) == (1,)
+    plus(1)
     assert fetch_one(READ, merchant_id=ONE) == (2,)
 
 
