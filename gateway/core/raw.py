@@ -46,8 +46,12 @@ class RawConnections:
 
     def drop_idle(self) -> None:
         """One lost connection is rarely alone: the next ones are fresh."""
-        while self._idle:
-            self._idle.pop()[0].close()
+        while True:
+            try:
+                connection, _ = self._idle.pop()
+            except IndexError:
+                return  # none is left, or another thread has just taken it
+            connection.close()
 
     def close(self) -> None:
         """Close those that are idle now, and each other one as it comes back."""
