@@ -17,7 +17,18 @@ from sqlalchemy import create_engine, insert, select, text, update
 
 from gateway.core import clock, db, queue
 from gateway.core.config import Config
-from gateway.core.db import Conflict, add, fetch_all, fetch_one, later, reading, ring, session, tally, transaction
+from gateway.core.db import (
+    Conflict,
+    add,
+    fetch_all,
+    fetch_one,
+    later,
+    reading,
+    ring,
+    session,
+    tally,
+    transaction,
+)
 from gateway.core.errors import Busy, Unavailable
 from gateway.core.statements import Statement, moment
 from gateway.models import AuditLine, Endpoint, EventCounter, IdempotencyKey, Merchant, Order
