@@ -540,6 +540,53 @@ def test_no_update_is_lost_when_many_write_at_once(config: Config) -> None:
     assert fetch_one(READ, merchant_id=ONE) == (16 * 8 * 2,)
 
 
+@pytest.mark.parametrize("with_kills", [False, True], ids=["in_peace", "with_kills"])
+def test_among_many_that_commit_together_each_hears_the_truth_about_its_own(
+    config: Config, rows: Rows, with_kills: bool
+) -> None:
+    """Half of them want a name that another one wants, too, and a quarter belong to no merchant."""
+    if with_kills:
+        only_on_postgres()
+    heard: dict[str, BaseException | None] = {}
+
+    def attempt(unit: str, name: str, merchant_id: str) -> None:
+        try:
+            with transaction():
+                add(line(unit))
+                add(key(name=name))
+                owned = {"id": f"we_{unit}", "merchant_id": merchant_id, "is_default": False}
+                add(Endpoint(**owned, secret_encrypted="", created_at=NOW, updated_at=NOW))
+                tally(ADD, 1, merchant_id=OTHER)
+            heard[unit] = None
+        except (Conflict, db.StatementFailed, Unavailable) as error:
+            heard[unit] = error
+
+    def many(number: int) -> None:
+        for turn in range(20):
+            rank = number // 2 if number < 8 else number
+            merchant_id = ONE if number % 4 == 3 else SEEDED
+            attempt(f"{number}x{turn}", f"{rank}x{turn}", merchant_id)
+
+    write(counter(0, OTHER))
+    threads = [threading.Thread(target=many, args=[number]) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    while with_kills and any(thread.is_alive() for thread in threads):
+        kill_idle_connections(config)
+    for thread in threads:
+        thread.join(30)
+    assert len(heard) == 16 * 20
+    written = {row["subject"] for row in rows("SELECT subject FROM audit_log")}
+    told = {unit for unit, error in heard.items() if error is None}
+    unsure = {unit for unit, error in heard.items() if isinstance(error, Unavailable)}
+    assert told <= written <= told | unsure
+    assert with_kills or not unsure
+    assert len(rows("SELECT key FROM idempotency_keys")) == len(written)
+    assert fetch_one(READ, merchant_id=OTHER) == (len(written),)
+    if not with_kills:
+        assert len(written) == 4 * 20 + 6 * 20
+
+
 def test_readers_do_not_wait_for_a_writer(config: Config) -> None:
     write(counter(1))
     holding, looked = threading.Event(), threading.Event()
