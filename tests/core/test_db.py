@@ -653,6 +653,7 @@ MOMENTS = [
     datetime(2024, 2, 29, 23, 59, 59, 999_999, tzinfo=UTC),
     datetime(2025, 12, 31, 23, 0, tzinfo=timezone(-timedelta(hours=11))),
     datetime(2038, 1, 19, 3, 14, 8, tzinfo=UTC),
+    datetime(999, 12, 31, 23, 59, 59, tzinfo=UTC),  # as somebody may ask for
 ]
 
 
