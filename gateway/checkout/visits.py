@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 from flask import g, request
 from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from gateway.checkout import framing
 from gateway.checkout.words import LANGUAGES
@@ -57,7 +58,10 @@ def begin(given: MultiDict[str, str]) -> Visit:
 
 def language() -> str:
     """The language asked for in the address, else the one the browser likes best, else English."""
-    wanted = request.values.get("lang", "")
+    try:
+        wanted = request.values.get("lang", "")
+    except RequestEntityTooLarge:
+        wanted = request.args.get("lang", "")  # the answer to a form too large to be read needs words, too
     return wanted if wanted in LANGUAGES else request.accept_languages.best_match(LANGUAGES) or LANGUAGES[0]
 
 

@@ -46,8 +46,12 @@ class RawConnections:
 
     def drop_idle(self) -> None:
         """One lost connection is rarely alone: the next ones are fresh."""
-        while self._idle:
-            self._idle.pop()[0].close()
+        while True:
+            try:
+                connection, _ = self._idle.pop()
+            except IndexError:
+                return  # none is left, or another thread has just taken it
+            connection.close()
 
     def close(self) -> None:
         """Close those that are idle now, and each other one as it comes back."""
@@ -105,5 +109,7 @@ class RawTransaction:
             if self._is_open and not getattr(self._connection, "closed", False):
                 self._connection.cursor().execute("ROLLBACK")
         except Exception:
-            self._connection.close()  # it died, and with it what there was to roll back
-        self._connections.give_back(self._connection)
+            # It died, or SQLite had rolled back by itself: the disk is full, or nothing had begun.
+            self._connection.close()
+        else:
+            self._connections.give_back(self._connection)

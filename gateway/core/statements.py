@@ -19,10 +19,15 @@ from sqlalchemy import JSON, Column, Dialect, Table
 
 Values = Mapping[str, Any]
 
-# Fixed width, so that text sorts as time does.
-SQLITE_TIME = "%Y-%m-%d %H:%M:%S.%f"
+_SQLITE_TIME = "%Y-%m-%d %H:%M:%S.%f"
 
-sqlite3.register_adapter(datetime, lambda moment: moment.astimezone(UTC).strftime(SQLITE_TIME))
+
+def as_text(moment: datetime) -> str:
+    """An instant as SQLite keeps it: of fixed width, in whatever year, so that text sorts as time does."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+sqlite3.register_adapter(datetime, as_text)
 
 _NAME = re.compile(r"(?<!:):([a-z][a-z0-9_]*)")
 _numbers = itertools.count(1)
@@ -171,4 +176,4 @@ def moment(value: datetime | str) -> datetime:
     """An instant as a raw row holds it: aware from PostgreSQL, fixed-width text from SQLite."""
     if isinstance(value, datetime):
         return value.astimezone(UTC)
-    return datetime.strptime(value, SQLITE_TIME).replace(tzinfo=UTC)
+    return datetime.strptime(value, _SQLITE_TIME).replace(tzinfo=UTC)

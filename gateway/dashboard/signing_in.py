@@ -149,13 +149,13 @@ def sign_in() -> ResponseReturnValue:
         token = sessions.sign_in(email, password, request.user_agent.string)
     except SignInFailed as refusal:
         return _login_page(refusal.status, email=email, problem=refusal.description)
-    _end_session()
     remember(token)
     return redirect(_own_path(request.args.get("next")) or url_for("dashboard.home"), 303)
 
 
 def remember(token: str) -> None:
-    """Put a new session into the cookie, which had nothing of an earlier one's left."""
+    """Put a new session into the cookie; the one that was in it ends, and nothing of it is left."""
+    _end_session()
     session.clear()
     session.permanent = True
     login_user(SignedIn(token))

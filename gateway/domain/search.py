@@ -244,7 +244,8 @@ def _is_beyond(model: Any, merchant_id: str, sought: Sought, row_id: str) -> Col
     by, greatest_first = SORTS[sought.sort]
     key = model.created_at if by == "created_at" else _worth(model)
     own = and_(model.id == row_id, model.merchant_id == merchant_id)
-    place = session().execute(select(key, model.id).where(own)).first()
+    # U+0000, which no database takes, is no row's id.
+    place = None if "\0" in row_id else session().execute(select(key, model.id).where(own)).first()
     if place is None:
         raise BadRequest("This page of the list does not exist any more", field="after")
     # Compared as one row value, which is what lets the index begin at this very place.

@@ -4,8 +4,9 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 
-# A cell that begins like this is run as a formula, whoever wrote it (OWASP, "CSV Injection").
-_DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
+# A cell that begins like this is run as a formula, whoever wrote it (OWASP, "CSV Injection"); East Asian
+# spreadsheets take the full-width signs for the plain ones.
+_DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 # Without the mark, spreadsheets take UTF-8 for something older.
 _BYTE_ORDER_MARK = "\ufeff"
 

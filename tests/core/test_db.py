@@ -17,7 +17,18 @@ from sqlalchemy import create_engine, insert, select, text, update
 
 from gateway.core import clock, db, queue
 from gateway.core.config import Config
-from gateway.core.db import Conflict, add, fetch_one, later, reading, ring, session, tally, transaction
+from gateway.core.db import (
+    Conflict,
+    add,
+    fetch_all,
+    fetch_one,
+    later,
+    reading,
+    ring,
+    session,
+    tally,
+    transaction,
+)
 from gateway.core.errors import Busy, Unavailable
 from gateway.core.statements import Statement, moment
 from gateway.models import AuditLine, Endpoint, EventCounter, IdempotencyKey, Merchant, Order
@@ -529,6 +540,53 @@ def test_no_update_is_lost_when_many_write_at_once(config: Config) -> None:
     assert fetch_one(READ, merchant_id=ONE) == (16 * 8 * 2,)
 
 
+@pytest.mark.parametrize("with_kills", [False, True], ids=["in_peace", "with_kills"])
+def test_among_many_that_commit_together_each_hears_the_truth_about_its_own(
+    config: Config, rows: Rows, with_kills: bool
+) -> None:
+    """Half of them want a name that another one wants, too, and a quarter belong to no merchant."""
+    if with_kills:
+        only_on_postgres()
+    heard: dict[str, BaseException | None] = {}
+
+    def attempt(unit: str, name: str, merchant_id: str) -> None:
+        try:
+            with transaction():
+                add(line(unit))
+                add(key(name=name))
+                owned = {"id": f"we_{unit}", "merchant_id": merchant_id, "is_default": False}
+                add(Endpoint(**owned, secret_encrypted="", created_at=NOW, updated_at=NOW))
+                tally(ADD, 1, merchant_id=OTHER)
+            heard[unit] = None
+        except (Conflict, db.StatementFailed, Unavailable) as error:
+            heard[unit] = error
+
+    def many(number: int) -> None:
+        for turn in range(20):
+            rank = number // 2 if number < 8 else number
+            merchant_id = ONE if number % 4 == 3 else SEEDED
+            attempt(f"{number}x{turn}", f"{rank}x{turn}", merchant_id)
+
+    write(counter(0, OTHER))
+    threads = [threading.Thread(target=many, args=[number]) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    while with_kills and any(thread.is_alive() for thread in threads):
+        kill_idle_connections(config)
+    for thread in threads:
+        thread.join(30)
+    assert len(heard) == 16 * 20
+    written = {row["subject"] for row in rows("SELECT subject FROM audit_log")}
+    told = {unit for unit, error in heard.items() if error is None}
+    unsure = {unit for unit, error in heard.items() if isinstance(error, Unavailable)}
+    assert told <= written <= told | unsure
+    assert with_kills or not unsure
+    assert len(rows("SELECT key FROM idempotency_keys")) == len(written)
+    assert fetch_one(READ, merchant_id=OTHER) == (len(written),)
+    if not with_kills:
+        assert len(written) == 4 * 20 + 6 * 20
+
+
 def test_readers_do_not_wait_for_a_writer(config: Config) -> None:
     write(counter(1))
     holding, looked = threading.Event(), threading.Event()
@@ -595,6 +653,7 @@ MOMENTS = [
     datetime(2024, 2, 29, 23, 59, 59, 999_999, tzinfo=UTC),
     datetime(2025, 12, 31, 23, 0, tzinfo=timezone(-timedelta(hours=11))),
     datetime(2038, 1, 19, 3, 14, 8, tzinfo=UTC),
+    datetime(999, 12, 31, 23, 59, 59, tzinfo=UTC),  # as somebody may ask for
 ]
 
 
@@ -808,13 +867,55 @@ def session_plus() -> None:
         session().execute(update(EventCounter).values(last_sequence=EventCounter.last_sequence + 1))
 
 
-@pytest.mark.parametrize("ask", [lambda: plus(1), session_plus], ids=["later", "session"])
+PLUS_NOW = Statement("UPDATE event_counters SET last_sequence = last_sequence + 1 RETURNING last_sequence")
+
+
+def fetching_plus() -> None:
+    with transaction():
+        fetch_all(PLUS_NOW)
+
+
+@pytest.mark.parametrize(
+    "ask", [lambda: plus(1), session_plus, fetching_plus], ids=["later", "session", "fetch_all"]
+)
 def test_a_lock_that_is_held_for_too_long_makes_it_busy(impatient: Config, ask: Callable[[], None]) -> None:
     with somebody_holding_the_row(impatient), pytest.raises(Busy) as busy:
         ask()
     assert (busy.value.status, busy.value.code, busy.value.retry_after) == (503, "SERVER_ERROR", 1)
     assert fetch_one(READ, merchant_id=ONE) == (1,)
     ask()
+    assert fetch_one(READ, merchant_id=ONE) == (2,)
+
+
+STUFF = Statement(
+    "INSERT INTO audit_log (id, merchant_id, actor, act, subject, created_at)"
+    " VALUES (:id, :id, 'a', 'tested', :subject, '2026-01-15 10:31:00.000000')"
+)
+MUCH = "x" * 200_000
+
+
+def stuff_later() -> None:
+    with transaction():
+        later(STUFF, id=ONE, subject=MUCH)
+
+
+def stuff_now() -> None:
+    with transaction():
+        fetch_all(STUFF, id=ONE, subject=MUCH)
+
+
+@pytest.mark.parametrize("stuff", [stuff_later, stuff_now], ids=["later", "fetch_all"])
+def test_a_disk_that_was_full_once_troubles_nobody_later(config: Config, stuff: Callable[[], None]) -> None:
+    only_on_sqlite()
+    write(counter())
+    connection = db._raw_connections().take()
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    db._raw_connections().give_back(connection)
+    with pytest.raises(Unavailable):
+        stuff()
+    assert fetch_one(READ, merchant_id=ONE) == (1,)
+    plus(1)
     assert fetch_one(READ, merchant_id=ONE) == (2,)
 
 

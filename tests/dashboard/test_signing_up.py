@@ -60,6 +60,17 @@ def test_it_ends_signed_in_with_keys_in_hand(newcomer: FlaskClient, rows: Rows) 
     assert newcomer.get("/signup").headers["Location"] == "/dashboard"
 
 
+def test_it_ends_the_session_that_the_browser_was_in(newcomer: FlaskClient, rows: Rows) -> None:
+    send(newcomer)
+    token = re.search(r'name="csrf_token" value="([^"]+)"', newcomer.get("/dashboard/settings").text)
+    assert token is not None
+    other = FORM | {"email": "other@chai.example", "csrf_token": token[1]}
+    assert newcomer.post("/signup", data=other).status_code == 201
+    first, second = rows("SELECT ended_at FROM user_sessions ORDER BY created_at")
+    assert first["ended_at"] is not None and second["ended_at"] is None
+    assert "other@chai.example" in newcomer.get("/dashboard").text
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [

@@ -139,6 +139,7 @@ def test_a_cursor_of_somebody_elses_is_refused(visit: Visit, rival: Person, merc
     merchant.pay()
     foreign = rival.pay(rival.order())
     assert visit.get(f"{PAGE}?after={foreign['id']}").status_code == 400
+    assert visit.get(f"{PAGE}?after=%00").status_code == visit.get(f"{PAGE}?before=%00").status_code == 400
     assert visit.get(f"{PAGE}?before=nonsense").status_code == 400
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +24,13 @@ def test_what_goes_in_comes_out_and_is_never_a_formula(batches: list[list[list[s
         for cell, original in zip(row, told, strict=True):
             assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
             assert cell in (original, f"'{original}")
+
+
+@pytest.mark.parametrize(
+    "start", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20"]
+)
+def test_a_cell_that_a_spreadsheet_would_run_is_text(start: str) -> None:
+    assert spreadsheets.harmless(f"{start}cmd|' /C calc'!A0") == f"'{start}cmd|' /C calc'!A0"
 
 
 def test_numbers_and_nothing_are_cells_too() -> None:
