@@ -194,7 +194,11 @@ class _Unit:
             assert self._raw is None, "the session comes before fetch_all, or not at all"
             self._session = Session(engine(), expire_on_commit=False)
             self._hold_writer()
-            self._session.connection(execution_options={"writes": self.writes})
+            options: dict[str, Any] = {"writes": self.writes}
+            if not self.writes and not is_sqlite():
+                # Nobody looks twice in READ COMMITTED and expects the same; a transaction costs two messages.
+                options["isolation_level"] = "AUTOCOMMIT"
+            self._session.connection(execution_options=options)
         return self._session
 
     def fetch_all(self, calls: list[Call]) -> list[tuple[Any, ...]]:
