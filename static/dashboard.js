@@ -16,15 +16,11 @@ document.addEventListener("htmx:after:history:update", () => {
   if (menu) menu.checked = false;
 });
 
-document.addEventListener("click", async (event) => {
+document.addEventListener("click", (event) => {
   const copy = event.target.closest("[data-copy]");
-  if (copy) return copyText(copy);
+  if (copy) copyText(copy);
   const reveal = event.target.closest("[data-reveal]");
-  if (reveal) return revealSecret(reveal);
-  const opener = event.target.closest("[data-dialog]");
-  if (opener) document.getElementById(opener.dataset.dialog).showModal();
-  const closer = event.target.closest("[data-close-dialog]");
-  if (closer) closer.closest("dialog").close();
+  if (reveal) revealSecret(reveal);
 });
 
 async function copyText(button) {

@@ -14,7 +14,7 @@ STOP_TIMEOUT_S = 10.0
 
 
 def _kept() -> dict[str, str]:
-    """What a site keeps of our own environment; settings of somebody's gateway are not among it."""
+    """What a site's processes know of our own environment; settings of somebody's gateway are not in it."""
     return {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "TMPDIR")}
 
 

@@ -1,6 +1,6 @@
 """The SDK as merchants' pages fetch it: from any origin, and fit for Subresource Integrity."""
 
-from flask import Response
+from flask import Response, request
 
 from gateway.checkout import checkout
 from gateway.core.errors import NotFound
@@ -27,6 +27,12 @@ def _send(name: str, version: str | None) -> Response:
     found = sdk.asset(name)
     if found is None:
         raise NotFound("There is nothing at this address")
-    response = found.response(FOR_EVER if version == found.version else _A_WHILE)
-    response.headers.update(_FOR_ANY_PAGE)
+    return found.response(FOR_EVER if version == found.version else _A_WHILE)
+
+
+@checkout.after_request
+def allow_any_page(response: Response) -> Response:
+    """Preflights and refusals included, so that a page can read why."""
+    if request.endpoint in ("checkout.send_newest", "checkout.send_version"):
+        response.headers.update(_FOR_ANY_PAGE)
     return response

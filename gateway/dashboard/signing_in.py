@@ -84,12 +84,17 @@ def let_in() -> ResponseReturnValue | None:
 
 
 def _to_login() -> ResponseReturnValue:
-    wanted = request.full_path.rstrip("?") if request.method == "GET" and not pages.is_fragment() else None
-    login_url = url_for("dashboard.login", next=wanted)
-    if request.headers.get("HX-Request"):
+    login_url = url_for("dashboard.login", next=_wanted_page())
+    if pages.is_from_htmx():
         # A poll of a page that was signed out elsewhere: the whole page leaves, not a table of it.
         return Response(status=401, headers={"HX-Redirect": login_url})
     return redirect(login_url, 303)
+
+
+def _wanted_page() -> str | None:
+    if request.method != "GET":
+        return None
+    return pages.page_around() if pages.is_fragment() else request.full_path.rstrip("?")
 
 
 def needs(act: Act) -> Callable[[View], View]:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from flask import Response, g, make_response, render_template, request
 
@@ -59,9 +59,23 @@ def live_text(text: str) -> Response:
     return response
 
 
-def is_fragment() -> bool:
-    """Whether htmx asks for a part of a page. The only place that reads its header."""
+def is_from_htmx() -> bool:
+    """Whether htmx asks, not the browser itself. These three read its headers, and nothing else does."""
     return request.headers.get("HX-Request") == "true"
+
+
+def is_fragment() -> bool:
+    """Whether htmx asks for a part of a page; a followed link is a whole one."""
+    return is_from_htmx() and request.headers.get("HX-Request-Type") != "full"
+
+
+def page_around() -> str | None:
+    """Path and query of the page that a fragment is on, as htmx tells."""
+    try:
+        parts = urlsplit(request.headers.get("HX-Current-URL", ""))
+    except ValueError:
+        return None
+    return f"{parts.path}?{parts.query}".rstrip("?") or None
 
 
 def query(changes: Mapping[str, object] | None = None, **more: object) -> str:

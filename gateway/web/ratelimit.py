@@ -12,18 +12,21 @@ from flask import request
 from gateway.core import config
 from gateway.core.errors import RateLimited
 
-_WINDOW_S = 60
+_MINUTE_S = 60.0
 _MAX_SENDERS = 50_000
 
 
 class Limit:
-    """At most so many a minute for each sender; a sender is an address, an account, …"""
+    """At most so many in a sender's minute, which begins with their first request.
+
+    A sender is an address, an account, …
+    """
 
     def __init__(self, per_minute: int | None = None) -> None:
         self._per_minute = per_minute
         self._lock = threading.Lock()
-        self._counts: dict[str, int] = {}
-        self._window = 0
+        # When each sender's minute began, and how many came in it.
+        self._minutes: dict[str, tuple[float, int]] = {}
         _limits.append(self)
 
     def count(self, sender: str) -> None:
@@ -31,20 +34,21 @@ class Limit:
 
         raises  RateLimited  more than the limit in this minute
         """
-        now_s = time.time()
-        window = int(now_s // _WINDOW_S)
+        now_s = time.monotonic()
         with self._lock:
-            if window != self._window or len(self._counts) >= _MAX_SENDERS:
-                self._counts.clear()
-                self._window = window
-            self._counts[sender] = count = self._counts.get(sender, 0) + 1
-        if count > (self._per_minute or limit_per_minute()):
-            wait_s = int((window + 1) * _WINDOW_S - now_s) + 1
+            if len(self._minutes) >= _MAX_SENDERS:
+                self._minutes.clear()
+            began_s, count = self._minutes.get(sender, (now_s, 0))
+            if now_s - began_s >= _MINUTE_S:
+                began_s, count = now_s, 0
+            self._minutes[sender] = began_s, count + 1
+        if count >= (self._per_minute or limit_per_minute()):
+            wait_s = int(began_s + _MINUTE_S - now_s) + 1
             raise RateLimited("Too many requests from this address, please wait", retry_after=wait_s)
 
     def forget(self) -> None:
         with self._lock:
-            self._counts.clear()
+            self._minutes.clear()
 
 
 _limits: list[Limit] = []

@@ -34,10 +34,11 @@ def test_a_versions_address_never_changes(visitor: FlaskClient) -> None:
     "path", ["/checkout.js", sdk.path(), sdk.path("frame.js"), sdk.path("checkout.d.ts")]
 )
 def test_any_page_may_fetch_it(visitor: FlaskClient, path: str) -> None:
-    answer = visitor.get(path, headers={"Origin": "https://shop.example"})
-    assert answer.status_code == 200
-    assert answer.headers["Access-Control-Allow-Origin"] == "*"
-    assert answer.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+    for method in ("GET", "HEAD", "OPTIONS"):
+        answer = visitor.open(path, method=method, headers={"Origin": "https://shop.example"})
+        assert answer.status_code == 200
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert answer.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
 
 
 def test_the_integrity_is_that_of_the_file(visitor: FlaskClient) -> None:
@@ -54,3 +55,13 @@ def test_it_is_small(visitor: FlaskClient) -> None:
 def test_there_is_nothing_else(visitor: FlaskClient) -> None:
     for name in ("checkout.py", "..%2Fpyproject.toml", "page.js"):
         assert visitor.get(f"/sdk/000000000000/{name}").status_code == 404
+
+
+def test_the_page_itself_is_read_by_no_other_page(visitor: FlaskClient) -> None:
+    for method, path in (
+        ("GET", "/checkout"),
+        ("POST", "/checkout/payments"),
+        ("POST", "/checkout/handshake"),
+    ):
+        answer = visitor.open(path, method=method, headers={"Origin": "https://shop.example"})
+        assert "Access-Control-Allow-Origin" not in answer.headers

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -76,6 +77,12 @@ def hire(merchant_id: str, email: str, role: str) -> None:
                 updated_at=now,
             )
         )
+
+
+@pytest.fixture
+def one_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of the test happens within one minute of the limits, on however slow a machine."""
+    monkeypatch.setattr(ratelimit, "time", SimpleNamespace(monotonic=lambda: 600.0))
 
 
 @pytest.fixture(autouse=True)

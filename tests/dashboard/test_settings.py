@@ -143,6 +143,7 @@ def test_a_password_is_refused_beside_its_field_and_never_shown_again(
     assert current not in answer.text and new not in answer.text
 
 
+@pytest.mark.usefixtures("one_minute")
 def test_whoever_found_an_open_session_cannot_try_passwords_for_long(developer: Visit) -> None:
     tries = {"current_password": "wrong", "new_password": "long enough for all"}
     codes = [developer.post("/dashboard/settings/password", **tries).status_code for _ in range(12)]

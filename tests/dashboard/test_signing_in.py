@@ -160,6 +160,7 @@ def test_what_was_typed_is_kept_but_for_the_password(visitor: FlaskClient) -> No
     assert "hunter2" not in page
 
 
+@pytest.mark.usefixtures("one_minute")
 def test_one_account_is_not_guessed_at_for_long(visitor: FlaskClient) -> None:
     answers = [sign_in(visitor, EMAIL, f"guess {number}") for number in range(11)]
     assert [answer.status_code for answer in answers] == [401] * 10 + [429]
@@ -170,6 +171,7 @@ def test_one_account_is_not_guessed_at_for_long(visitor: FlaskClient) -> None:
     assert sign_in(visitor).status_code == 303
 
 
+@pytest.mark.usefixtures("one_minute")
 def test_one_sender_does_not_try_many_accounts(visitor: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crypto, "verify_password", lambda *_: False)
     codes = [sign_in(visitor, f"{number}@example.com").status_code for number in range(31)]
@@ -263,6 +265,19 @@ def test_a_poll_that_was_signed_out_takes_its_whole_page_away(app: Flask, visito
         poll = client.get("/dashboard/numbers", headers={"HX-Request": "true"})
         assert (poll.status_code, poll.data) == (401, b"")
         assert poll.headers["HX-Redirect"] == "/login"
+
+
+def test_whoever_signs_in_again_is_back_on_the_page_that_was_open(visitor: FlaskClient) -> None:
+    headers = {"HX-Request": "true", "HX-Current-URL": "http://localhost/dashboard/webhooks?status=failed"}
+    poll = visitor.get("/dashboard/numbers", headers=headers)
+    assert poll.headers["HX-Redirect"] == "/login?next=/dashboard/webhooks?status%3Dfailed"
+    link = visitor.get("/dashboard/orders", headers={"HX-Request": "true", "HX-Request-Type": "full"})
+    assert (link.status_code, link.headers["HX-Redirect"]) == (401, "/login?next=/dashboard/orders")
+    for nonsense in ("http://[", "", "https://evil.example//evil.example"):
+        poll = visitor.get("/dashboard/numbers", headers=headers | {"HX-Current-URL": nonsense})
+        assert poll.status_code == 401
+        assert sign_in(visitor, wanted=poll.headers["HX-Redirect"][12:]).headers["Location"] == "/dashboard"
+        visitor.delete_cookie("gateway_session")
 
 
 # Out

@@ -87,6 +87,7 @@ def test_what_cannot_be_is_refused_beside_its_field(
     assert newcomer.get("/dashboard").status_code == 303
 
 
+@pytest.mark.usefixtures("one_minute")
 def test_it_is_throttled(newcomer: FlaskClient) -> None:
     codes = [send(newcomer, password="short") for _ in range(11)]
     assert [answer.status_code for answer in codes] == [400] * 10 + [429]

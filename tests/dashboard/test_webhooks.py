@@ -1,5 +1,6 @@
 """The webhooks page: configuration, the log, every attempt, sending again."""
 
+import dataclasses
 import html
 import json
 import re
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from gateway.core import config as settings
 from gateway.core.db import session, transaction
 from gateway.core.sending import Receipt
 from gateway.domain import deliveries, endpoints, events, wire
@@ -320,3 +322,11 @@ def test_acts_bear_the_persons_name(developer: Visit, rows: Any) -> None:
         "webhook.tested",
         "webhook.secret_regenerated",
     ]
+
+
+def test_production_covers_the_secret_until_somebody_asks(visit: Visit, config: Any) -> None:
+    settings.use(dataclasses.replace(config, env="production"))
+    page = visit.get(PAGE)
+    assert text_of(page, "webhook-secret") == ["•" * 20]
+    assert 'data-reveal="webhook-secret"' in page.text
+    assert text_of(visit.get(f"{PAGE}?secret=shown"), "webhook-secret") == ["whsec_test_abc123"]
