@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from gateway.core import clock, config
-from gateway.core.db import add, later, reading, ring, session
+from gateway.core import clock, config, rows
+from gateway.core.db import add, later, ring, session
 from gateway.core.errors import BadRequest, NotFound
 from gateway.core.ids import is_id, new_id
 from gateway.core.processor import Answer, Charge, Outcome
@@ -118,8 +118,7 @@ def hear(payment_id: str, vpa: str) -> None:
 
 def get(payment_id: str, merchant_id: str | None = None) -> Payment:
     """A payment; with `merchant_id`, only if it is theirs. Raises NotFound."""
-    with reading():
-        payment = session().get(Payment, payment_id) if is_id("pay", payment_id) else None
+    payment = rows.find(Payment, payment_id) if is_id("pay", payment_id) else None
     if payment is None or (merchant_id is not None and payment.merchant_id != merchant_id):
         raise NotFound("Payment not found")
     return payment
