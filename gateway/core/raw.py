@@ -106,4 +106,5 @@ class RawTransaction:
                 self._connection.cursor().execute("ROLLBACK")
         except Exception:
             self._connection.close()  # it died, and with it what there was to roll back
+            return
         self._connections.give_back(self._connection)
