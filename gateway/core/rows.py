@@ -1,4 +1,4 @@
-"""Rows read by prepared statements and not mapped: for looking at, not for changing."""
+"""Rows that are not mapped, read by prepared statements or new: for the verbs that every payment runs."""
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -18,6 +18,21 @@ def find(model: type[Row], row_id: str) -> Row | None:
     """The row with all columns of `model` as attributes, as it was a moment ago; None where there is none."""
     values = db.fetch_one(_by_id(model), id=row_id)
     return None if values is None else of(model, values)
+
+
+def new(model: type[Row], **values: Any) -> Row:
+    """A row with its model's defaults; `add_row(model, **vars(row))` puts it into the database."""
+    return cast(Row, SimpleNamespace(**(_defaults(model) | values)))
+
+
+@lru_cache
+def _defaults(model: type[DeclarativeBase]) -> dict[str, Any]:
+    table: Any = model.__table__
+    return {
+        column.name: None if column.default is None else column.default.arg
+        for column in table.columns
+        if column.autoincrement is not True
+    }
 
 
 def of(model: type[Row], values: Sequence[Any]) -> Row:

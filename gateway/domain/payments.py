@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import select, update
 
 from gateway.core import clock, config, rows
-from gateway.core.db import add, later, ring, session
+from gateway.core.db import add_row, later, ring, session
 from gateway.core.errors import BadRequest, NotFound
 from gateway.core.ids import is_id, new_id
 from gateway.core.processor import Answer, Charge, Outcome
@@ -57,7 +57,8 @@ def create(
     raises    BadRequest  the processor has none for this
     """
     now = clock.now()
-    payment = Payment(
+    payment = rows.new(
+        Payment,
         id=new_id("pay"),
         order_id=order.id,
         merchant_id=order.merchant_id,
@@ -74,7 +75,7 @@ def create(
     )
     if instrument.is_intent:
         _wait_for_app(payment, upi_link)
-    add(payment)
+    add_row(Payment, **vars(payment))
     if order.status == "created":
         later(_TOUCH_ORDER, id=order.id, now=now)
     shown = wire.payment(payment)
