@@ -153,6 +153,11 @@
   async function act(form, button) {
     if (busy) return;
     busy = true;
+    if (form.matches("[data-forget]")) {
+      // Should both be paid in the end, the order is paid once and the other goes back by itself.
+      remember("payment", null);
+      remember("key", null);
+    }
     const data = new FormData(form);
     if (button && button.name) data.append(button.name, button.value);
     const body = new URLSearchParams(data);
@@ -175,6 +180,7 @@
     const id = main.dataset.paymentId;
     try {
       const response = await fetch(`/api/v1/payments/${id}/public`, { cache: "no-store" });
+      if (main.dataset.paymentId !== id) return;
       if (response.ok) {
         offline(false);
         if ((await response.json()).status !== "pending") return load(location.href);

@@ -16,7 +16,7 @@ from sqlalchemy import delete, select, tuple_
 
 from gateway.core import clock, config, crypto
 from gateway.core.db import Conflict, add_row, fetch_one, later, session, transaction
-from gateway.core.errors import BadRequest, Busy, KeyInUse, KeyReused
+from gateway.core.errors import BadRequest, Busy, KeyInUse, KeyReused, Refusal
 from gateway.core.statements import Statement, moment
 from gateway.models import IdempotencyKey
 
@@ -47,7 +47,8 @@ def once(merchant_id: str, key: str, wanted: str, run: Callable[[], tuple[int, s
 
     It runs in one transaction together with the key. Two requests with one key cannot
     both commit: the table's primary key makes the second wait for the first, and then
-    it is given the first one's answer.
+    it is given the first one's answer. So it is where the first one has just taken
+    what the second came for, and the verb refused it.
 
     raises  KeyReused  the key belongs to a request with another fingerprint
             KeyInUse   the first request is still running
@@ -60,15 +61,15 @@ def once(merchant_id: str, key: str, wanted: str, run: Callable[[], tuple[int, s
             status_code, response = run()
             keep(merchant_id, key, wanted, status_code, response)
         return Stored(status_code, response)
-    except Conflict as conflict:
-        if conflict.table != TABLE:
-            raise
-        stored = find(merchant_id, key, wanted)
-        if stored is None:
-            raise _in_use() from conflict
-        return stored
     except Busy as error:
         raise _in_use() from error
+    except (Conflict, Refusal) as error:
+        stored = find(merchant_id, key, wanted)
+        if stored is not None:
+            return stored
+        if isinstance(error, Conflict) and error.table == TABLE:
+            raise _in_use() from error
+        raise
 
 
 def _in_use() -> KeyInUse:

@@ -106,7 +106,8 @@ def hear(payment_id: str, vpa: str) -> None:
             Payment.status == "pending",
             Payment.upi_link.is_not(None),
             Payment.vpa.is_(None),
-            Payment.due_at > now,  # due ones may be under way to the bank
+            Payment.due_at > now,
+            Payment.lease_token.is_(None),  # out of time, and somebody is asking the bank about that
         )
         .values(vpa=vpa, due_at=now, updated_at=now)
         .returning(Payment.id)

@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import text
 
 from gateway.core import db
-from tests.conftest import Person
+from gateway.domain import idempotency
+from tests.conftest import Office, Person
 
 
 def keyed(key: str) -> dict[str, dict[str, str]]:
@@ -171,6 +172,23 @@ def test_a_twin_waits_for_the_first_and_gets_its_answer(merchant: Person, rows) 
         twin.join(5)
     assert answers[0].data.decode() == stored["response"]
     assert len(rows("SELECT * FROM payments")) == 1
+
+
+def test_a_twin_that_finds_nothing_left_gets_the_firsts_answer(
+    merchant: Person, office: Office, wait, rows, monkeypatch
+) -> None:
+    """Both looked for the key before either had it; the first one's refund took all there was."""
+    payment = merchant.pay()
+    wait(10)
+    office.settle()
+    path, body = f"/payments/{payment['id']}/refunds", {"amount": 50000}
+    first = merchant.post(path, body, **keyed("all of it"))
+    find, answers = idempotency.find, [None]
+    monkeypatch.setattr(idempotency, "find", lambda *asked: answers.pop() if answers else find(*asked))
+    twin = merchant.post(path, body, **keyed("all of it"))
+    assert (twin.status_code, twin.data) == (201, first.data)
+    assert twin.headers["Idempotent-Replayed"] == "true"
+    assert len(rows("SELECT id FROM refunds")) == 1
 
 
 def test_a_twin_that_waits_too_long_is_told_to_come_back(merchant: Person, rows, monkeypatch) -> None:

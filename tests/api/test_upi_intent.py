@@ -99,6 +99,18 @@ def test_after_five_minutes_it_has_failed(merchant: Person, office: Office, wait
     assert late["error_description"] == "The payment was not approved in time"
 
 
+def test_an_app_that_answers_while_its_time_runs_out_is_too_late(merchant: Person, wait) -> None:
+    """A clock that is a little behind must not approve what a worker is already giving up."""
+    payment = intent(merchant)
+    wait(301)
+    with transaction():
+        (claim,) = payments.claim(10)
+    wait(-10)
+    with pytest.raises(BadRequest, match="not waiting"):
+        hear(payment["id"])
+    assert (claim.asked.is_intent, claim.asked.instrument) == (True, "")
+
+
 def test_a_paid_intent_can_be_refunded(merchant: Person, office: Office, wait) -> None:
     payment = intent(merchant)
     hear(payment["id"])

@@ -251,6 +251,12 @@ def test_a_upi_app_pays_by_a_code(watch: Watch, merchant: Merchant, is_phone: bo
     is_well_drawn(page)
     (payment,) = merchant.rows("payments")
     assert (link.get_attribute("href"), payment["vpa"]) == (payment["upi_link"], None)
+    if not is_phone:
+        page.get_by_test_id("another-way-button").click()
+        expect(page.get_by_test_id("payment-methods")).to_be_visible()
+        page.get_by_test_id("method-upi").click()
+        page.get_by_test_id("app-button").click()
+        expect(link).not_to_have_attribute("href", payment["upi_link"])
     page.get_by_test_id("app-approve" if is_phone else "app-decline").click()
     expect(page.get_by_test_id("success-state" if is_phone else "error-state")).to_be_visible()
 

@@ -245,6 +245,12 @@ def test_what_the_shop_knows_is_filled_in(watch: Watch, shop: Shop, merchant: Me
     expect(button).to_have_css("background-color", "rgb(10, 125, 50)")
     frame.get_by_test_id("method-card").click()
     expect(frame.get_by_test_id("cardholder-name-input")).to_have_value("Asha Rao")
+    # Another language is another page in the frame, which is greeted anew; the shop hears of it once.
+    frame.get_by_role("link", name="हिन्दी").click()
+    expect(frame.locator("html")).to_have_attribute("lang", "hi")
+    expect(frame.get_by_test_id("vpa-input")).to_be_visible()
+    expect(frame.get_by_test_id("vpa-input")).to_have_value("asha@upi")
+    assert page.evaluate("told") == [["ready"]]
 
 
 def test_on_a_phone_it_fills_the_screen(watch: Watch, shop: Shop, merchant: Merchant) -> None:
