@@ -9,22 +9,19 @@ slow resolver and an answer that drips in byte by byte included.
 import http.client
 import ipaddress
 import socket
+import ssl
 import threading
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
 from typing import Any
 
-import urllib3
-from urllib3 import exceptions
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-
+from gateway.adapters.receivers import Kept, Target, target_of
 from gateway.core.sending import Receipt
 
 TIMEOUT_S = 5.0
 MAX_KEPT_BYTES = 10_000
-_MAX_RECEIVERS = 256
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _IPV4_COMPATIBLE = ipaddress.IPv6Network("::/96")
@@ -32,7 +29,6 @@ _IPV4_COMPATIBLE = ipaddress.IPv6Network("::/96")
 # Where clouds tell a machine its own secrets, apart from the link-local addresses.
 _METADATA = {ipaddress.ip_address("100.100.100.200"), ipaddress.ip_address("fd00:ec2::254")}
 
-_local = threading.local()
 _resolver = ThreadPoolExecutor(16, thread_name_prefix="resolver")
 _lookups: dict[str, Future[list[Any]]] = {}
 _lookups_lock = threading.Lock()
@@ -43,14 +39,12 @@ class Blocked(Exception):
 
 
 class _Attempt:
-    """One post under way in this thread: until when, and over which socket."""
+    """One post under way: until when, and over which socket."""
 
     def __init__(self, timeout_s: float, allow_private: bool) -> None:
         self.deadline = time.monotonic() + timeout_s
         self.allow_private = allow_private
         self.sock: socket.socket | None = None
-        self.is_reused = False
-        self.wants_fresh = False
         self.is_over = False
 
     def remaining_s(self) -> float:
@@ -73,10 +67,7 @@ class Sender:
         self._allow_private = allow_private
         self._timeout_s = timeout_s
         self._watchdog = _Watchdog()
-        self._receivers = urllib3.PoolManager(
-            num_pools=_MAX_RECEIVERS, maxsize=per_endpoint, retries=False, timeout=timeout_s
-        )
-        self._receivers.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+        self._kept = Kept(per_endpoint)
 
     def post(self, url: str, body: bytes, headers: dict[str, str]) -> Receipt:
         """Send one webhook and say how it ended; never raises for what the network does."""
@@ -85,9 +76,9 @@ class Sender:
             code, kept, wait_s = self._post(url, body, headers)
         except Blocked as error:
             outcome, details = "blocked", dict[str, Any](error=str(error))
-        except (exceptions.TimeoutError, TimeoutError):
+        except TimeoutError:
             outcome, details = "timeout", {"error": f"No answer within {self._timeout_s:g} s"}
-        except (exceptions.HTTPError, OSError, ValueError) as error:
+        except (http.client.HTTPException, OSError, ValueError) as error:
             outcome, details = "unreachable", {"error": _wording(error)}
         else:
             outcome = "success" if 200 <= code < 300 else "refused"
@@ -95,35 +86,66 @@ class Sender:
         return Receipt(outcome, round((time.monotonic() - started) * 1000), **details)
 
     def _post(self, url: str, body: bytes, headers: dict[str, str]) -> tuple[int, str, int | None]:
+        target = target_of(url)
         attempt = _Attempt(self._timeout_s, self._allow_private)
-        _local.attempt = attempt
         self._watchdog.watch(attempt)
         try:
-            response = self._open(attempt, url, body, headers)
+            connection, response = self._ask(attempt, target, _request(target, body, headers))
             attempt.remaining_s()  # headers that the watchdog cut short read like whole ones
             kept = _keep(response)
-        except (exceptions.ProtocolError, OSError):
+        except (http.client.HTTPException, OSError):
             attempt.remaining_s()  # what the watchdog cut off is a timeout
             raise
         finally:
             attempt.is_over = True
-            _local.attempt = None
+        if response.isclosed() and not response.will_close:
+            self._kept.put(target, connection)
+        else:
+            connection.close()
         return response.status, kept, _seconds(response.headers.get("Retry-After"))
 
-    def _open(self, attempt: _Attempt, url: str, body: bytes, headers: dict[str, str]) -> Any:
-        def open_once() -> Any:
-            return self._receivers.urlopen(
-                "POST", url, body=body, headers=headers, redirect=False, preload_content=False
-            )
-
-        try:
-            return open_once()
-        except exceptions.ProtocolError:
-            # A kept connection may be closed by the receiver at the very moment we use it.
-            if not attempt.is_reused or attempt.remaining_s() <= 0:
+    def _ask(self, attempt: _Attempt, target: Target, request: bytes) -> tuple[socket.socket, Any]:
+        """Send the request and read the answer's head, over a kept connection if there is one."""
+        kept = self._kept.take(target)
+        if kept is not None:
+            try:
+                return kept, _exchange(attempt, kept, request)
+            except TimeoutError:
                 raise
-            attempt.wants_fresh = True
-            return open_once()
+            except (http.client.HTTPException, OSError):
+                # A kept connection may be closed by the receiver at the very moment we use it.
+                attempt.remaining_s()
+        fresh = _connect(target, attempt, self._tls)
+        return fresh, _exchange(attempt, fresh, request)
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return ssl.create_default_context()
+
+
+def _request(target: Target, body: bytes, headers: dict[str, str]) -> bytes:
+    """The whole request, to be sent at one go. Raises ValueError for headers that could not be sent."""
+    own = {"Host": target.host_header, "Accept-Encoding": "identity", "Content-Length": str(len(body))}
+    lines = [f"POST {target.path} HTTP/1.1", *(f"{name}: {value}" for name, value in (own | headers).items())]
+    if any("\r" in line or "\n" in line for line in lines):
+        raise ValueError("a header is one line")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+
+
+def _exchange(attempt: _Attempt, sock: socket.socket, request: bytes) -> http.client.HTTPResponse:
+    attempt.sock = sock
+    try:
+        sock.settimeout(attempt.remaining_s())
+        sock.sendall(request)
+        response = _FinalAnswer(sock, method="POST")
+        response.begin()
+        lengths = ",".join(response.headers.get_all("Content-Length", []))
+        if len({length.strip() for length in lengths.split(",")}) > 1:
+            raise http.client.HTTPException("two lengths: nobody knows where the next answer begins")
+    except BaseException:
+        sock.close()
+        raise
+    return response
 
 
 class _Watchdog:
@@ -171,56 +193,27 @@ class _FinalAnswer(http.client.HTTPResponse):
         return version, status, reason
 
 
-class _Vetted:
+def _connect(target: Target, attempt: _Attempt, tls: ssl.SSLContext) -> socket.socket:
     """A connection that goes only where webhooks may go, within the time of its attempt."""
-
-    response_class: Any = _FinalAnswer
-    has_sent = False
-    sock: socket.socket | None
-    port: int
-    _dns_host: str
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        attempt: _Attempt = _local.attempt
-        if attempt.wants_fresh and self.has_sent:
-            self.close()  # type: ignore[attr-defined]
-        attempt.is_reused = self.has_sent and self.sock is not None
-        super().request(*args, **kwargs)  # type: ignore[misc]
-        # Kept here too: the connection forgets its socket when the answer is to end it.
-        attempt.sock, self.has_sent = self.sock, True
-
-    def _new_conn(self) -> socket.socket:
-        self.has_sent = False
-        attempt: _Attempt = _local.attempt
-        error: OSError | None = None
-        for address in _vetted_addresses(self._dns_host, attempt):
-            try:
-                sock = socket.create_connection((address, self.port), attempt.remaining_s())
-            except TimeoutError:
-                raise
-            except OSError as refusal:
-                error = refusal
-                continue
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.settimeout(attempt.remaining_s())
+    error: OSError | None = None
+    for address in _vetted_addresses(target.host, attempt):
+        try:
+            sock = socket.create_connection((address, target.port), attempt.remaining_s())
+        except TimeoutError:
+            raise
+        except OSError as refusal:
+            error = refusal
+            continue
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.settimeout(attempt.remaining_s())
+        if not target.is_tls:
             return sock
-        raise error or OSError("the name has no address")
-
-
-class _Connection(_Vetted, HTTPConnection):
-    pass
-
-
-class _TlsConnection(_Vetted, HTTPSConnection):
-    pass
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection
+        try:
+            return tls.wrap_socket(sock, server_hostname=target.host.rstrip("."))
+        except BaseException:
+            sock.close()
+            raise
+    raise error or OSError("the name has no address")
 
 
 def _vetted_addresses(host: str, attempt: _Attempt) -> list[str]:
@@ -261,15 +254,12 @@ def _hidden_ipv4(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     return ip.ipv4_mapped or ip.sixtofour
 
 
-def _keep(response: Any) -> str:
-    """The beginning of the answer as text; the connection is kept only if that was all of it."""
+def _keep(response: http.client.HTTPResponse) -> str:
+    """The beginning of the answer as text."""
     try:
-        raw: bytes = response.read(MAX_KEPT_BYTES + 1, decode_content=False)
-    except exceptions.HTTPError:
+        raw = response.read(MAX_KEPT_BYTES + 1)
+    except (http.client.HTTPException, OSError):
         raw = b""  # the status came in time, and that is what counts
-    if len(raw) > MAX_KEPT_BYTES or not response.isclosed():
-        response.close()
-    response.release_conn()
     return raw[:MAX_KEPT_BYTES].decode("utf-8", "replace").replace("\0", "\ufffd")
 
 
@@ -281,11 +271,10 @@ def _seconds(retry_after: str | None) -> int | None:
 
 def _wording(error: Exception) -> str:
     """What went wrong, without addresses of objects or of our own network."""
-    reason = error.args[-1] if isinstance(error, exceptions.ProtocolError) and error.args else error
-    if isinstance(reason, (socket.gaierror, exceptions.NameResolutionError)):
+    if isinstance(error, socket.gaierror):
         return "The host name could not be resolved"
-    if isinstance(reason, ConnectionRefusedError):
+    if isinstance(error, ConnectionRefusedError):
         return "Connection refused"
-    if isinstance(error, exceptions.SSLError):
+    if isinstance(error, ssl.SSLError):
         return "TLS: the certificate or handshake was not accepted"
-    return f"Connection failed: {type(reason).__name__}"
+    return f"Connection failed: {type(error).__name__}"

@@ -23,13 +23,13 @@ from gateway.bench.figures import Report
 from gateway.bench.settings import Settings
 
 
-def run(settings: Settings, say: Callable[[str], None]) -> Report:
-    """Measure what was asked for; `say` hears which step is under way.
+def run(settings: Settings, say: Callable[[str], None], report: Report | None = None) -> Report:
+    """Measure what was asked for, into `report`; `say` hears which step is under way.
 
     Each turn measures the references anew, so that what the machine is busy
     with otherwise falls on both sides of a ratio.
     """
-    report = Report(settings.engine)
+    report = report or Report(settings.engine)
     chosen = steps.chosen(settings.only)
     with signals.ending_once():
         for turn in range(1, settings.turns + 1):

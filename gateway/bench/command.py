@@ -11,6 +11,7 @@ import click
 
 from gateway import bench
 from gateway.bench import steps, wrk
+from gateway.bench.figures import Report
 from gateway.bench.load import LoadFailed
 from gateway.bench.settings import Settings
 from gateway.bench.site import Stuck
@@ -26,14 +27,22 @@ def run(engine: str, only: Sequence[str], no_wrk: bool, sizes: Mapping[str, Any]
     settings = replace(Settings(engine=engine, only=frozenset(only), with_wrk=not no_wrk), **said)
     # What migrations and the like have to tell is not what was asked for.
     logging.disable(logging.WARNING)
+    report = Report(engine)
     try:
-        report = bench.run(settings, lambda words: click.echo(f"… {words}", err=True))
-    except (Stuck, LoadFailed, NoRoom) as trouble:
+        bench.run(settings, lambda words: click.echo(f"… {words}", err=True), report)
+    except (Stuck, LoadFailed, NoRoom, OSError) as trouble:
         raise click.ClickException(str(trouble)) from None
+    finally:
+        # What was measured until something went wrong is as true as the rest.
+        if report.lines():
+            _show(report, settings)
+    return 0
+
+
+def _show(report: Report, settings: Settings) -> None:
     click.echo(f"\n{_machine(settings)}\n\n{report.table()}\n")
     lines = [line for line in report.lines() if line.is_met is not None]
     click.echo(f"{sum(bool(line.is_met) for line in lines)} of {len(lines)} targets are met.")
-    return 0
 
 
 def _stores() -> dict[str, Any]:

@@ -40,13 +40,10 @@ from gateway.core.together import Together
 
 LOCK_TIMEOUT_MS = 2000
 _SQLITE_BUSY_TIMEOUT_MS = 15_000
-# A group holds up everybody in it, so it does not wait long for a row that somebody else holds.
+# Others wait behind a group, so it does not wait long itself for a row that somebody else holds.
 _GROUP_LOCK_TIMEOUT_MS = 200
 
-_IMPATIENTLY: Call = (
-    Statement(f"SELECT set_config('lock_timeout', '{_GROUP_LOCK_TIMEOUT_MS}', true)"),
-    {},
-)
+_IMPATIENTLY = b"SET LOCAL lock_timeout = %d" % _GROUP_LOCK_TIMEOUT_MS
 
 Tallies = dict[tuple[Statement, tuple[tuple[str, Any], ...]], int]
 
@@ -194,7 +191,11 @@ class _Unit:
             assert self._raw is None, "the session comes before fetch_all, or not at all"
             self._session = Session(engine(), expire_on_commit=False)
             self._hold_writer()
-            self._session.connection(execution_options={"writes": self.writes})
+            options: dict[str, Any] = {"writes": self.writes}
+            if not self.writes and not is_sqlite():
+                # Nobody looks twice in READ COMMITTED and expects the same; a transaction costs two messages.
+                options["isolation_level"] = "AUTOCOMMIT"
+            self._session.connection(execution_options=options)
         return self._session
 
     def fetch_all(self, calls: list[Call]) -> list[tuple[Any, ...]]:
@@ -250,13 +251,24 @@ class _Unit:
 def _commit_together(parts: list[tuple[list[Call], Tallies]]) -> list[None]:
     """Several units of work as one transaction; all of them or none."""
     calls = statements.merged([calls for calls, _ in parts])
-    calls += _tallied([tallies for _, tallies in parts])
-    if len(parts) > 1 and not is_sqlite():
-        calls.insert(0, _IMPATIENTLY)
-    commit = _commit_sqlite if is_sqlite() else _send
-    with translated(_drop_connections):
-        _raw_connections().use(lambda connection: commit(connection, calls))
+    _commit([*calls, *_tallied([tallies for _, tallies in parts])], _IMPATIENTLY)
     return [None] * len(parts)
+
+
+def _commit_alone(part: tuple[list[Call], Tallies]) -> None:
+    calls, tallies = part
+    _commit([*calls, *_tallied([tallies])], b"")
+
+
+def _commit(calls: list[Call], first: bytes) -> None:
+    def commit(connection: Any) -> None:
+        if is_sqlite():
+            _commit_sqlite(connection, calls)
+        else:
+            statements.run_postgresql(connection, calls, first=first)
+
+    with translated(_drop_connections):
+        _raw_connections().use(commit)
 
 
 def _commit_sqlite(connection: Any, calls: list[Call]) -> None:
@@ -288,14 +300,16 @@ def _tallied(gathered: Iterable[Tallies]) -> list[Call]:
     return [(statement, dict(key) | {"change": change}) for (statement, key), change in in_turn]
 
 
-def _is_everybodys(error: BaseException) -> bool:
-    """Whether it makes no sense to try a failed group one by one: the database is away, or has no room."""
+def _is_worth_another_try(error: BaseException, had_company: bool) -> bool:
+    """Whether a unit whose group failed is to be tried by itself."""
     if isinstance(error, Busy):
-        return is_sqlite()  # there the whole database was held; on PostgreSQL one row of one of them
-    return isinstance(error, Unavailable) or not isinstance(error, Exception)
+        return not is_sqlite()  # there all of it was held; on PostgreSQL a row that one of them wants
+    return had_company and isinstance(error, Exception) and not isinstance(error, Unavailable)
 
 
-_together: Together[tuple[list[Call], Tallies], None] = Together(_commit_together, _is_everybodys)
+_together: Together[tuple[list[Call], Tallies], None] = Together(
+    _commit_together, _commit_alone, _is_worth_another_try
+)
 
 
 def _call(row: DeclarativeBase) -> Call:

@@ -111,5 +111,5 @@ class RawTransaction:
         except Exception:
             # It died, or SQLite had rolled back by itself: the disk is full, or nothing had begun.
             self._connection.close()
-        else:
-            self._connections.give_back(self._connection)
+            return
+        self._connections.give_back(self._connection)

@@ -17,16 +17,22 @@ MOST = 64
 
 
 class Together(Generic[Part, Result]):
-    """do(parts)         does all parts or none and returns a result for each
-    is_shared(error)  whether a failure is everybody's; after any other one each
-                      part is done alone, so that everybody hears of their own
+    """do(parts)     does all parts or none and returns a result for each. It must not
+                  wait long for anything, because others wait behind it
+    alone(part)   does one part whose group failed, so that everybody hears of
+                  their own, and takes the time it needs
+    is_worth(error, had_company)  whether that makes sense after this failure
     """
 
     def __init__(
-        self, do: Callable[[list[Part]], Sequence[Result]], is_shared: Callable[[BaseException], bool]
+        self,
+        do: Callable[[list[Part]], Sequence[Result]],
+        alone: Callable[[Part], Result],
+        is_worth: Callable[[BaseException, bool], bool],
     ) -> None:
         self._do = do
-        self._is_shared = is_shared
+        self._alone = alone
+        self._is_worth = is_worth
         self._lock = threading.Lock()
         self._waiting: list[_Entry[Part, Result]] = []
         self._is_led = False
@@ -43,9 +49,9 @@ class Together(Generic[Part, Result]):
             self._lead()
         if entry.error is None:
             return entry.results[0]
-        if entry.is_alone or self._is_shared(entry.error):
+        if not self._is_worth(entry.error, entry.had_company):
             raise entry.error
-        return self._do([part])[0]
+        return self._alone(part)
 
     def _lead(self) -> None:
         with self._lock:
@@ -56,7 +62,7 @@ class Together(Generic[Part, Result]):
                 entry.results.append(result)
         except BaseException as error:
             for entry in group:
-                entry.error, entry.is_alone = error, len(group) == 1
+                entry.error, entry.had_company = error, len(group) > 1
         with self._lock:
             self._is_led = bool(self._waiting)
             successor = self._waiting[:1]
@@ -73,7 +79,7 @@ class _Entry(Generic[Part, Result]):
         self.part = part
         self.results: list[Result] = []
         self.error: BaseException | None = None
-        self.is_alone = False
+        self.had_company = False
         self.is_over = False
         self.turn = threading.Lock()
         self.turn.acquire()

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from gateway.core import clock, crypto, money
-from gateway.core.db import add, fetch_one, reading, session
+from gateway.core import clock, crypto, money, rows
+from gateway.core.db import add_row, fetch_one
 from gateway.core.errors import BadRequest, NotFound
 from gateway.core.ids import is_id, new_id
 from gateway.core.statements import Statement
@@ -46,7 +46,8 @@ def create(merchant_id: str, body: OrderBody) -> Order:
     if body.amount < least:
         raise BadRequest(f"amount must be at least {least}", field="amount")
     now = clock.now()
-    order = Order(
+    order = rows.new(
+        Order,
         id=new_id("order"),
         merchant_id=merchant_id,
         amount=body.amount,
@@ -56,14 +57,13 @@ def create(merchant_id: str, body: OrderBody) -> Order:
         created_at=now,
         updated_at=now,
     )
-    add(order)
+    add_row(Order, **vars(order))
     return order
 
 
 def get(merchant_id: str, order_id: str) -> Order:
     """This merchant's order. Raises NotFound for anybody else's."""
-    with reading():
-        order = session().get(Order, order_id) if is_id("order", order_id) else None
+    order = rows.find(Order, order_id) if is_id("order", order_id) else None
     if order is None or order.merchant_id != merchant_id:
         raise NotFound("Order not found")
     return order

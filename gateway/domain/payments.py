@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from gateway.core import clock, config
-from gateway.core.db import add, later, reading, ring, session
+from gateway.core import clock, config, rows
+from gateway.core.db import add_row, later, ring, session
 from gateway.core.errors import BadRequest, NotFound
 from gateway.core.ids import is_id, new_id
 from gateway.core.processor import Answer, Charge, Outcome
@@ -57,7 +57,8 @@ def create(
     raises    BadRequest  the processor has none for this
     """
     now = clock.now()
-    payment = Payment(
+    payment = rows.new(
+        Payment,
         id=new_id("pay"),
         order_id=order.id,
         merchant_id=order.merchant_id,
@@ -74,7 +75,7 @@ def create(
     )
     if instrument.is_intent:
         _wait_for_app(payment, upi_link)
-    add(payment)
+    add_row(Payment, **vars(payment))
     if order.status == "created":
         later(_TOUCH_ORDER, id=order.id, now=now)
     shown = wire.payment(payment)
@@ -119,8 +120,7 @@ def hear(payment_id: str, vpa: str) -> None:
 
 def get(payment_id: str, merchant_id: str | None = None) -> Payment:
     """A payment; with `merchant_id`, only if it is theirs. Raises NotFound."""
-    with reading():
-        payment = session().get(Payment, payment_id) if is_id("pay", payment_id) else None
+    payment = rows.find(Payment, payment_id) if is_id("pay", payment_id) else None
     if payment is None or (merchant_id is not None and payment.merchant_id != merchant_id):
         raise NotFound("Payment not found")
     return payment

@@ -1,5 +1,6 @@
 """Refunds: reserved when asked for, returned by the processor, and given free again when it refuses."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -8,14 +9,20 @@ from typing import Annotated, Any
 from pydantic import Field
 from sqlalchemy import ScalarSelect, func, select, update
 
-from gateway.core import clock, config
-from gateway.core.db import add, reading, ring, session
+from gateway.core import clock, config, rows
+from gateway.core.db import add, fetch_all, ring, session
 from gateway.core.errors import BadRequest, NotFound
 from gateway.core.ids import is_id, new_id
 from gateway.core.processor import Answer, Outcome, Return
+from gateway.core.statements import Statement
 from gateway.core.validation import Amount, Body, Text
 from gateway.domain import audit, events, ledger, wire, work
 from gateway.models import Payment, Refund
+
+_PAYMENTS = Statement(
+    f"SELECT {rows.columns(Payment)} FROM payments"
+    " WHERE id IN (SELECT value FROM json_array_elements_text(:ids))"
+)
 
 DUPLICATE_REASON = "duplicate payment of a paid order"
 
@@ -112,8 +119,7 @@ def _exceeds() -> BadRequest:
 
 def get(merchant_id: str, refund_id: str) -> Refund:
     """This merchant's refund. Raises NotFound for anybody else's."""
-    with reading():
-        refund = session().get(Refund, refund_id) if is_id("rfnd", refund_id) else None
+    refund = rows.find(Refund, refund_id) if is_id("rfnd", refund_id) else None
     if refund is None or refund.merchant_id != merchant_id:
         raise NotFound("Refund not found")
     return refund
@@ -139,9 +145,9 @@ def claim(limit: int) -> list[Claim]:
     ]
 
 
-def _payments(ids: list[str]) -> dict[str, Any]:
-    found = session().execute(select(*Payment.__table__.columns).where(Payment.id.in_(ids)))
-    return {row.id: row for row in found}
+def _payments(ids: list[str]) -> dict[str, Payment]:
+    found = fetch_all(_PAYMENTS, ids=json.dumps(ids)) if ids else []
+    return {row.id: row for row in (rows.of(Payment, values) for values in found)}
 
 
 def _asked(refund: Refund, payment: Payment) -> Return:

@@ -1,11 +1,13 @@
 """Identifiers: their form, and that nobody can guess the next one."""
 
+import os
 import re
+import uuid
 from collections import Counter
 
 import pytest
 
-from gateway.core.ids import ALPHABET, is_id, is_uuid, new_id
+from gateway.core.ids import ALPHABET, is_id, is_uuid, new_id, new_uuid
 
 
 @pytest.mark.parametrize("prefix", ["order", "pay", "rfnd", "evt", "we"])
@@ -57,3 +59,26 @@ def test_a_uuid_is_lower_case_with_dashes() -> None:
         7,
     ):
         assert not is_uuid(text)
+
+
+def test_a_new_uuid_is_a_random_one_in_our_form() -> None:
+    made = {new_uuid() for _ in range(5_000)}
+    assert len(made) == 5_000
+    for text in made:
+        assert is_uuid(text)
+        read = uuid.UUID(text)
+        assert (read.version, read.variant) == (4, uuid.RFC_4122)
+
+
+def test_a_forked_process_does_not_give_out_its_parents_ids() -> None:
+    new_id("x")  # from now on there is randomness in store
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writer, "".join(new_id("x") for _ in range(20)).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writer)
+    theirs = os.read(reader, 10_000).decode()
+    os.close(reader)
+    assert not any(new_id("x") in theirs for _ in range(300))

@@ -63,3 +63,33 @@ def test_a_raw_moment_is_aware_and_in_utc_from_either_engine() -> None:
         read = statements.moment(raw)
         assert read == wanted
         assert read.utcoffset() == timedelta()
+
+
+def test_neighbours_that_can_be_batched_become_one_call() -> None:
+    single, many = Statement("SELECT :a"), Statement("SELECT :a", "SELECT :rows")
+    calls = [(many, {"a": 1}), (many, {"a": 2}), (single, {"a": 3}), (single, {"a": 4}), (many, {"a": "₹"})]
+    assert statements._in_batches(calls) == [
+        (many.batch, {"rows": '[{"a":1},{"a":2}]'}),
+        (single, {"a": 3}),
+        (single, {"a": 4}),
+        (many.batch, {"rows": '[{"a":"₹"}]'}),
+    ]
+
+
+def test_units_are_merged_so_that_like_stands_with_like_and_each_keeps_its_order() -> None:
+    a, b, c = (Statement(f"SELECT {number}") for number in range(3))
+    units = [[(a, {"n": 1}), (b, {"n": 1})], [(c, {"n": 2})], [(a, {"n": 3}), (b, {"n": 3})], []]
+    merged = [(statement, values["n"]) for statement, values in statements.merged(units)]
+    assert merged == [(a, 1), (a, 3), (b, 1), (b, 3), (c, 2)]
+
+
+def test_sqlite_says_the_clock_and_leaves_out_row_locks() -> None:
+    later = Statement(
+        "SELECT d.id FROM x d WHERE d.until < clock_timestamp() + interval '15 seconds'"
+        " AND d.id IN (SELECT value FROM json_array_elements_text(:ids)) FOR UPDATE OF d SKIP LOCKED"
+    )
+    assert later.sqlite == (
+        "SELECT d.id FROM x d WHERE d.until < strftime('%Y-%m-%d %H:%M:%f', 'now', '15 seconds') || '000'"
+        " AND d.id IN (SELECT value FROM json_each(:ids))"
+    )
+    assert Statement("SELECT a FROM b FOR UPDATE").sqlite == "SELECT a FROM b"

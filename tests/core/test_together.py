@@ -1,9 +1,8 @@
-"""What several threads want at once is done at once; what is wrong with one of them is their own."""
+"""What several threads want at one moment is done at once, and each hears of its own part only."""
 
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
@@ -11,75 +10,123 @@ from gateway.core.together import MOST, Together
 
 
 class Shared(Exception):
-    """Trouble that everybody has."""
+    """A failure that is everybody's."""
 
 
 class Desk:
-    """Doubles numbers. The first group waits until the test lets it go, so that the others gather."""
+    """Does parts one group at a time; the first group waits until the test lets it go."""
 
-    def __init__(self, refuse: Callable[[Sequence[int]], BaseException | None] = lambda _: None) -> None:
+    def __init__(self, refuse: Callable[[int], bool] = lambda _: False, shared: bool = False) -> None:
         self.groups: list[list[int]] = []
-        self.is_busy, self.may_go = threading.Event(), threading.Event()
+        self.gate = threading.Event()
         self._refuse = refuse
-        self.together = Together(self._do, lambda error: isinstance(error, Shared))
+        self._shared = shared
+        self._under_way = threading.Lock()
+        self.together: Together[int, int] = Together(
+            self.do,
+            lambda part: self.do([part])[0],
+            lambda error, had_company: had_company and not isinstance(error, Shared),
+        )
 
-    def _do(self, parts: list[int]) -> list[int]:
-        self.groups.append(parts)
-        if not self.is_busy.is_set():
-            self.is_busy.set()
-            assert self.may_go.wait(10)
-        problem = self._refuse(parts)
-        if problem is not None:
-            raise problem
-        return [part * 2 for part in parts]
+    def do(self, parts: Sequence[int]) -> list[int]:
+        self.groups.append(list(parts))
+        if len(self.groups) == 1:
+            assert self.gate.wait(10)
+        if any(self._refuse(part) for part in parts):
+            raise Shared if self._shared else ValueError(list(parts))
+        return [part * 10 for part in parts]
 
-    def crowd(self, number: int) -> list[Future[int]]:
-        """So many come while the first is being served; what each of them got."""
-        with ThreadPoolExecutor(number + 1) as pool:
-            first = pool.submit(self.together.join, 0)
-            assert self.is_busy.wait(10)
-            others = [pool.submit(self.together.join, part) for part in range(1, number + 1)]
-            while len(self.together._waiting) < number:
-                time.sleep(0.001)
-            self.may_go.set()
-        return [first, *others]
+    def serve(self, parts: Sequence[int]) -> dict[int, object]:
+        """What each part came to; the first leads, the others come while it is busy."""
+        outcomes: dict[int, object] = {}
+
+        def join(part: int) -> None:
+            try:
+                outcomes[part] = self.together.join(part)
+            except Exception as error:
+                outcomes[part] = error
+
+        threads = [threading.Thread(target=join, args=(part,)) for part in parts]
+        threads[0].start()
+        wait_until(lambda: bool(self.groups))
+        for thread in threads[1:]:
+            thread.start()
+        wait_until(lambda: len(self.together._waiting) == len(parts) - 1)
+        self.gate.set()
+        for thread in threads:
+            thread.join(10)
+        return outcomes
 
 
-def test_those_who_come_meanwhile_are_served_together_each_with_their_own() -> None:
+def wait_until(look: Callable[[], bool]) -> None:
+    ends_at = time.monotonic() + 10
+    while not look():
+        assert time.monotonic() < ends_at
+        time.sleep(0.001)
+
+
+def test_whoever_comes_first_does_not_wait_for_company() -> None:
     desk = Desk()
-    assert [got.result() for got in desk.crowd(5)] == [0, 2, 4, 6, 8, 10]
-    assert [len(group) for group in desk.groups] == [1, 5]
+    desk.gate.set()
+    assert desk.together.join(1) == 10
+    assert desk.groups == [[1]]
 
 
-def test_a_group_has_a_greatest_size_and_nobody_is_left_behind() -> None:
+def test_those_who_come_meanwhile_are_served_together() -> None:
     desk = Desk()
-    assert len({got.result() for got in desk.crowd(MOST + 3)}) == MOST + 4
-    assert [len(group) for group in desk.groups] == [1, MOST, 3]
+    assert desk.serve([1, 2, 3, 4]) == {1: 10, 2: 20, 3: 30, 4: 40}
+    assert [sorted(group) for group in desk.groups] == [[1], [2, 3, 4]]
 
 
-def test_one_who_is_refused_spoils_it_for_nobody_else() -> None:
-    desk = Desk(lambda parts: KeyError("three") if 3 in parts else None)
-    got = desk.crowd(5)
-    assert [each.result() for each in got if each is not got[3]] == [0, 2, 4, 8, 10]
-    with pytest.raises(KeyError):
-        got[3].result()
-    assert sorted(desk.groups[2:]) == [[1], [2], [3], [4], [5]]
+def test_a_group_has_its_bounds() -> None:
+    desk = Desk()
+    parts = list(range(MOST + 6))
+    assert desk.serve(parts) == {part: part * 10 for part in parts}
+    assert [len(group) for group in desk.groups] == [1, MOST, 5]
 
 
-def test_trouble_that_everybody_has_is_told_to_all_of_the_group_and_nothing_is_tried_again() -> None:
-    desk = Desk(lambda parts: Shared() if len(parts) > 1 else None)
-    first, *others = desk.crowd(4)
-    assert first.result() == 0
-    assert all(isinstance(each.exception(), Shared) for each in others)
+def test_a_refusal_is_heard_by_the_one_it_belongs_to() -> None:
+    desk = Desk(refuse=lambda part: part == 3)
+    outcomes = desk.serve([1, 2, 3, 4])
+    assert {part: outcome for part, outcome in outcomes.items() if part != 3} == {1: 10, 2: 20, 4: 40}
+    assert isinstance(outcomes[3], ValueError)
+    assert outcomes[3].args == ([3],)
+
+
+def test_one_refused_alone_is_not_tried_again() -> None:
+    desk = Desk(refuse=lambda _: True)
+    desk.gate.set()
+    with pytest.raises(ValueError):
+        desk.together.join(1)
+    assert desk.groups == [[1]]
+
+
+def test_what_fails_for_everybody_is_not_tried_one_by_one() -> None:
+    desk = Desk(refuse=lambda part: part > 1, shared=True)
+    outcomes = desk.serve([1, 2, 3])
+    assert outcomes[1] == 10
+    assert isinstance(outcomes[2], Shared) and isinstance(outcomes[3], Shared)
     assert len(desk.groups) == 2
 
 
-@pytest.mark.parametrize(
-    "problem", [KeyError(), Shared(), KeyboardInterrupt()], ids=["own", "shared", "stop"]
-)
-def test_after_any_trouble_the_next_one_is_served(problem: BaseException) -> None:
-    desk = Desk(lambda parts: problem if parts == [0] else None)
-    first, other = desk.crowd(1)
-    assert first.exception() is problem
-    assert other.result() == 2
-    assert desk.together.join(7) == 14
+def test_after_a_failure_others_are_served_as_before() -> None:
+    desk = Desk(refuse=lambda part: part == 1)
+    outcomes = desk.serve([1, 2, 3])
+    assert isinstance(outcomes[1], ValueError)
+    assert (outcomes[2], outcomes[3]) == (20, 30)
+    assert desk.together.join(4) == 40
+
+
+def test_who_was_stopped_while_leading_leaves_the_lead_to_others() -> None:
+    groups: list[list[int]] = []
+
+    def do(parts: list[int]) -> list[int]:
+        groups.append(parts)
+        if len(groups) == 1:
+            raise KeyboardInterrupt
+        return parts
+
+    together: Together[int, int] = Together(do, lambda part: part, lambda _error, _had_company: False)
+    with pytest.raises(KeyboardInterrupt):
+        together.join(1)
+    assert together.join(2) == 2
