@@ -33,7 +33,9 @@ def _pay(merchant_id: str | None) -> Payment:
     order = orders.find(read(Target).order_id, merchant_id)
     asked = methods.read(json_body())
     if merchant_id is None:
-        orders.admit(order, merchants.shopfront(order.merchant_id), asked.checkout_token)
+        shop = merchants.shopfront(order.merchant_id)
+        orders.admit(order, shop, asked.checkout_token)
+        merchants.check_open(shop)
     payments.check(order, asked)
     # The one call a face makes outside: nobody below may see the card itself.
     instrument = methods.instrument(asked, acquirer().tokenise)

@@ -12,7 +12,7 @@ from gateway.adapters import acquirer
 from gateway.checkout import checkout, visits
 from gateway.checkout.visits import Visit
 from gateway.core import crypto
-from gateway.domain import idempotency, methods, orders, payments, wire
+from gateway.domain import idempotency, merchants, methods, orders, payments, wire
 from gateway.web import ratelimit
 
 PATH = "/checkout/payments"
@@ -24,6 +24,7 @@ def pay() -> ResponseReturnValue:
     ratelimit.count_request()
     visit = visits.begin(request.form)
     orders.admit(visit.order, visit.shop, visit.token)
+    merchants.check_open(visit.shop)
     payment_id = _pay_once(visit, request.form.get("key", ""))
     return redirect(visit.url(payment_id=payment_id), 303)
 

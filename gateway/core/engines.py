@@ -29,7 +29,7 @@ class _Connection(psycopg2.extensions.connection):
 def open_both(
     config: Config, pool_size: int, *, lock_timeout_ms: int, busy_timeout_ms: int
 ) -> tuple[Engine, RawConnections]:
-    """SQLAlchemy's engine, at most `pool_size` of whose connections idle, and the raw connections beside it.
+    """SQLAlchemy's engine for `pool_size` threads at once, and the raw connections beside it.
 
     lock_timeout_ms  how long PostgreSQL waits for a row that somebody else holds
     busy_timeout_ms  SQLite's patience with another process that writes
@@ -37,8 +37,9 @@ def open_both(
     # Errors must not carry values: what a statement was given may be a secret.
     pool: dict[str, Any] = {
         "hide_parameters": True,
-        "pool_size": pool_size,
-        "max_overflow": 8,
+        # A thread uses one of its connections or a raw one, rarely both kinds in turn: half of them idle.
+        "pool_size": max(2, pool_size // 2),
+        "max_overflow": 8 + pool_size // 2,
         "pool_timeout": 10,
     }
     if config.is_embedded:

@@ -41,7 +41,7 @@ _FIND_OWNER = Statement(
     "SELECT merchant_id FROM api_keys WHERE key = :key AND revoked_at IS NULL AND merchant_id = :merchant_id"
 )
 _FIND_SHOPFRONT = Statement(
-    "SELECT name, allowed_origins, requires_checkout_token FROM merchants WHERE id = :merchant_id"
+    "SELECT name, allowed_origins, requires_checkout_token, is_active FROM merchants WHERE id = :merchant_id"
 )
 
 
@@ -202,13 +202,23 @@ class Shopfront:
     name: str
     origins: tuple[str, ...]
     requires_token: bool
+    is_open: bool = True
 
 
 def shopfront(merchant_id: str) -> Shopfront:
     """How this merchant's checkout looks and who may open it."""
     row = fetch_one(_FIND_SHOPFRONT, merchant_id=merchant_id)
     assert row is not None, "an order names its merchant"
-    return Shopfront(row[0], tuple(json.loads(row[1] or "[]")), bool(row[2]))
+    return Shopfront(row[0], tuple(json.loads(row[1] or "[]")), bool(row[2]), bool(row[3]))
+
+
+def check_open(shop: Shopfront) -> None:
+    """Refuse a payer of a merchant who is not active; what was begun before can still be looked at.
+
+    raises  BadRequest  the merchant was deactivated
+    """
+    if not shop.is_open:
+        raise BadRequest("This shop takes no payments at the moment", reason="merchant_inactive")
 
 
 def owns_key(merchant_id: str, key: str) -> bool:

@@ -1,10 +1,12 @@
 """What a merchant says about their checkout: who may embed it, and whether it wants a token."""
 
 import pytest
+from sqlalchemy import update
 
-from gateway.core.db import transaction
+from gateway.core.db import session, transaction
 from gateway.core.errors import BadRequest
 from gateway.domain import merchants
+from gateway.models import Merchant
 from tests.conftest import Person
 
 
@@ -83,3 +85,18 @@ def test_a_key_is_known_as_its_merchants_own(merchant: Person, rival: Person) ->
     assert merchants.owns_key(merchant.merchant_id, merchant.key)
     assert not merchants.owns_key(rival.merchant_id, merchant.key)
     assert not merchants.owns_key(merchant.merchant_id, "key_ünknown\0")
+
+
+def test_a_merchant_who_is_not_active_takes_no_payment_from_anybody(merchant: Person, visitor, rows) -> None:
+    order, earlier = merchant.order(), merchant.pay()
+    with transaction():
+        session().execute(update(Merchant).values(is_active=False))
+    body = {"order_id": order["id"], "method": "upi", "vpa": "asha@upi"}
+    api = visitor.post("/api/v1/payments/public", json=body)
+    assert (api.status_code, api.json["error"]["reason"]) == (400, "merchant_inactive")
+    page = visitor.post("/checkout/payments", data=body | {"key": "k" * 22})
+    assert page.status_code == 400
+    assert "takes no payments at the moment" in page.text
+    assert len(rows("SELECT id FROM payments")) == 1
+    # Whoever has paid already still hears what became of it.
+    assert visitor.get(f"/api/v1/payments/{earlier['id']}/public").status_code == 200
