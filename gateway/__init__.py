@@ -1,6 +1,7 @@
 """A self-hosted payment gateway, built as a house of floors.
 
-    app, cli, wsgi    the roof: puts the house together; bench measures it
+    app, cli, wsgi    the roof: puts the house together; bench measures it,
+                      fill and pictures furnish and show it
     api  dashboard    FLOOR 4: the faces. Who asks, read the input, call one
     checkout  jobs             verb, word the answer; jobs claim, go outside, record
     domain            FLOOR 3: every rule. Modules are nouns, functions are verbs
