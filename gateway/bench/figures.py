@@ -79,9 +79,7 @@ class Report:
         for label, figures in self._figures.items():
             first, reference = figures[0], values.get(figures[0].of or "")
             ratio = values[label] / reference if reference else None
-            lines.append(
-                Line(label, values[label], first.unit, first.of, ratio, first.target, len(figures))
-            )
+            lines.append(Line(label, values[label], first.unit, first.of, ratio, first.target, len(figures)))
         return lines
 
     def table(self) -> str:

@@ -2,9 +2,9 @@
 
     with transaction():          one unit of work; commits at its end, then rings
         session()                the ORM session of this unit, begun at first use
-    fetch_all(statement, …)  rows of a prepared statement, run at once
+        fetch_all(statement, …)  rows of a prepared statement, run at once
         add(row)                 insert a new row at commit
-    add_row(model, …)        the same for a row that nobody looks at again; several times cheaper
+        add_row(model, …)        the same for a row that nobody looks at again; several times cheaper
         later(statement, …)      run a prepared statement at commit
         tally(statement, change) run it once with the sum of the changes, at the end
         ring("payments")         knock on this queue's worker after the commit

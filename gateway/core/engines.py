@@ -47,9 +47,7 @@ def open_both(
     return _open_postgresql(config, lock_timeout_ms, pool)
 
 
-def _open_sqlite(
-    config: Config, busy_timeout_ms: int, pool: dict[str, Any]
-) -> tuple[Engine, RawConnections]:
+def _open_sqlite(config: Config, busy_timeout_ms: int, pool: dict[str, Any]) -> tuple[Engine, RawConnections]:
     config.var_dir.mkdir(parents=True, exist_ok=True)
     options = {"isolation_level": None, "check_same_thread": False, "timeout": busy_timeout_ms / 1000}
     engine = create_engine(config.database_url, connect_args=options, **pool)

@@ -7,10 +7,6 @@ from gateway.core.db import ring, session
 from gateway.core.errors import BadRequest, NotFound
 from gateway.core.ids import is_uuid
 from gateway.domain import audit, endpoints, events, wire
-from gateway.domain.dispatch import Claim as Claim
-from gateway.domain.dispatch import claim as claim
-from gateway.domain.dispatch import next_due as next_due
-from gateway.domain.dispatch import record as record
 from gateway.models import Attempt, Delivery, Endpoint, Event
 from gateway.models.webhooks import TEST_EVENT
 

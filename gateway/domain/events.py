@@ -51,7 +51,6 @@ def _leave(_delivery: dict[str, Any], _address: Address, _now: datetime) -> None
     """Whoever claims due deliveries finds it."""
 
 
-
 def emit(
     merchant_id: str, event: str, payment: wire.Json, *, endpoint_id: str | None = None, **more: wire.Json
 ) -> str:

@@ -239,11 +239,6 @@ def rename(merchant_id: str, actor: str, name: str) -> None:
     audit.note(merchant_id, actor, "merchant.renamed", name)
 
 
-def allowed_origins(merchant_id: str) -> list[str]:
-    """The origins whose pages may embed the checkout; empty means the default."""
-    return list(shopfront(merchant_id).origins)
-
-
 def save_allowed_origins(merchant_id: str, actor: str, origins: list[str]) -> list[str]:
     """Let pages of exactly these origins embed the checkout from now on, and of no others.
 

@@ -17,38 +17,12 @@ _DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class Bar:
-    """The payments that were created in one stretch of time; what succeeded of them adds up to `amount`."""
-
-    start: datetime
-    succeeded: int
-    failed: int
-    pending: int
-    amount: int
-
-    @property
-    def count(self) -> int:
-        return self.succeeded + self.failed + self.pending
-
-    @property
-    def success_rate(self) -> int:
-        return percent(self.succeeded, self.succeeded + self.failed)
-
-
-@dataclass(frozen=True)
-class Summary:
-    """A merchant's payments of a period; its days and hours are those of UTC.
-
-    amounts  what succeeded, in minor units by currency: INR first, then the one with most payments
-    unit     what a bar stands for: hour, day, week or month; their amounts are in the first currency
-    """
+class Counts:
+    """How many payments there were, by how they stand."""
 
     succeeded: int
     failed: int
     pending: int
-    amounts: dict[str, int]
-    unit: str
-    bars: list[Bar]
 
     @property
     def count(self) -> int:
@@ -58,6 +32,27 @@ class Summary:
     def success_rate(self) -> int:
         """Of the payments that are final, in whole percent; 0 when none is."""
         return percent(self.succeeded, self.succeeded + self.failed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar(Counts):
+    """The payments that were created in one stretch of time; what succeeded of them adds up to `amount`."""
+
+    start: datetime
+    amount: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary(Counts):
+    """A merchant's payments of a period; its days and hours are those of UTC.
+
+    amounts  what succeeded, in minor units by currency: INR first, then the one with most payments
+    unit     what a bar stands for: hour, day, week or month; their amounts are in the first currency
+    """
+
+    amounts: dict[str, int]
+    unit: str
+    bars: list[Bar]
 
     @property
     def currency(self) -> str:
@@ -146,6 +141,6 @@ def _bars(found: dict[datetime, Tally], starts: list[datetime], unit: str, curre
             bar[status] += count
             bar["amount"] += amount if (code, status) == (currency, "success") else 0
     return [
-        Bar(start, bar["success"], bar["failed"], bar["pending"], bar["amount"])
+        Bar(bar["success"], bar["failed"], bar["pending"], start=start, amount=bar["amount"])
         for start, bar in sorted(bars.items())
     ]

@@ -44,7 +44,7 @@ def test_what_is_no_report_is_not_taken_for_one() -> None:
 
 def test_the_script_numbers_its_requests() -> None:
     script = wrk.script_for(Requests("POST", "/p/{n}", {"A": 'q"'}, '{"id": "o_{n}"}', 500, "run"))
-    assert 'at % 500 + 1' in script
+    assert "at % 500 + 1" in script
     assert 'wrk.format("POST", "/p/" .. n .. "", headers, "{\\"id\\": \\"o_" .. n .. "\\"}")' in script
     assert 'headers["Idempotency-Key"] = "run-" .. at' in script
     assert '["A"] = "q\\""' in script

@@ -311,15 +311,18 @@ def test_origins_and_the_token_are_saved(visit: Visit, rows: Rows) -> None:
         requires_token="on",
     )
     assert answer.status_code == 303
-    assert merchants.allowed_origins(SEEDED_MERCHANT_ID) == ["https://shop.example", "http://localhost:4000"]
+    assert list(merchants.shopfront(SEEDED_MERCHANT_ID).origins) == [
+        "https://shop.example",
+        "http://localhost:4000",
+    ]
     assert merchants.shopfront(SEEDED_MERCHANT_ID).requires_token
-    assert merchants.allowed_origins(RIVAL_ID) == []
+    assert list(merchants.shopfront(RIVAL_ID).origins) == []
     assert [act for _, act, _ in acts(rows)] == ["origins.saved", "checkout_token.required"]
     page = visit.get("/dashboard/settings/checkout").text
     assert "https://shop.example\nhttp://localhost:4000" in page and " checked" in page
     visit.post("/dashboard/settings/checkout", allowed_origins="")
     assert not merchants.shopfront(SEEDED_MERCHANT_ID).requires_token
-    assert merchants.allowed_origins(SEEDED_MERCHANT_ID) == []
+    assert list(merchants.shopfront(SEEDED_MERCHANT_ID).origins) == []
 
 
 def test_what_is_no_origin_is_refused_and_kept_for_mending(visit: Visit) -> None:
@@ -327,7 +330,7 @@ def test_what_is_no_origin_is_refused_and_kept_for_mending(visit: Visit) -> None
     assert answer.status_code == 400
     assert 'data-test-id="allowed_origins-error"' in answer.text
     assert "https://shop.example/cart &lt;b&gt;</textarea>" in answer.text
-    assert merchants.allowed_origins(SEEDED_MERCHANT_ID) == []
+    assert list(merchants.shopfront(SEEDED_MERCHANT_ID).origins) == []
 
 
 # The audit log

@@ -12,7 +12,7 @@ from sqlalchemy import update
 from gateway.core import config as settings
 from gateway.core.db import session, transaction
 from gateway.core.sending import Receipt
-from gateway.domain import deliveries, endpoints, events, wire
+from gateway.domain import dispatch, endpoints, events, wire
 from gateway.models import Endpoint
 from tests.conftest import Office, Person
 from tests.dashboard.conftest import Visit
@@ -60,9 +60,9 @@ def deliver(receipt: Receipt, *names: str, merchant_id: str) -> None:
     with transaction():
         events.fan_out()
     with transaction():
-        claims = deliveries.claim(100, {}, 100)
+        claims = dispatch.claim(100, {}, 100)
     with transaction():
-        deliveries.record([(claim, receipt) for claim in claims])
+        dispatch.record([(claim, receipt) for claim in claims])
     with transaction():
         session().execute(update(Endpoint).values(is_enabled=True))
 

@@ -10,7 +10,7 @@ from sqlalchemy import update
 from gateway.core.db import session, transaction
 from gateway.core.errors import BadRequest
 from gateway.core.sending import Receipt
-from gateway.domain import deliveries, endpoints, events, wire
+from gateway.domain import deliveries, dispatch, endpoints, events, wire
 from gateway.models import Delivery, Endpoint
 from gateway.models.base import seconds_from_now
 from tests.conftest import Person
@@ -40,14 +40,14 @@ def hand_out() -> int:
 
 def claim(
     limit: int = 100, busy: dict[str, int] | None = None, per_endpoint: int = 100
-) -> list[deliveries.Claim]:
+) -> list[dispatch.Claim]:
     with transaction():
-        return deliveries.claim(limit, busy or {}, per_endpoint)
+        return dispatch.claim(limit, busy or {}, per_endpoint)
 
 
-def record(claims: list[deliveries.Claim], receipt: Receipt) -> None:
+def record(claims: list[dispatch.Claim], receipt: Receipt) -> None:
     with transaction():
-        deliveries.record([(each, receipt) for each in claims])
+        dispatch.record([(each, receipt) for each in claims])
 
 
 def only(rows, table: str = "webhook_logs") -> dict:

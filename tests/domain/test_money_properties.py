@@ -35,6 +35,7 @@ from gateway.core.sending import Receipt
 from gateway.core.statements import moment
 from gateway.domain import (
     deliveries,
+    dispatch,
     endpoints,
     events,
     ledger,
@@ -199,7 +200,7 @@ class Market(RuleBasedStateMachine):
         self.endpoints = {merchant_id: BookedEndpoint() for merchant_id in PEOPLE}
         self.payment_claims: list[payments.Claim] = []
         self.refund_claims: list[refunds.Claim] = []
-        self.delivery_claims: list[deliveries.Claim] = []
+        self.delivery_claims: list[dispatch.Claim] = []
         self.numbered = 0
 
     @initialize(repeat=st.booleans(), amount=amounts)
@@ -436,7 +437,7 @@ class Market(RuleBasedStateMachine):
 
     def claim_deliveries(self) -> None:
         with transaction():
-            claims = deliveries.claim(MANY, {}, MANY)
+            claims = dispatch.claim(MANY, {}, MANY)
         sort_like(self.deliveries, claims)
         self.book_unsendable()
         self.check_claimed(self.deliveries, [claim.delivery_id for claim in claims], MANY)
@@ -456,15 +457,15 @@ class Market(RuleBasedStateMachine):
             if is_due and not delivery.is_held and not self.endpoints[delivery.merchant_id].is_usable:
                 book_end(delivery, "failed")
 
-    def record_deliveries(self, results: list[tuple[deliveries.Claim, Receipt]]) -> None:
+    def record_deliveries(self, results: list[tuple[dispatch.Claim, Receipt]]) -> None:
         with transaction():
-            deliveries.record(results)
+            dispatch.record(results)
         for claim, receipt in results:
             delivery = self.deliveries[claim.delivery_id]
             if delivery.token == claim.token:
                 self.book_attempt(delivery, claim, receipt)
 
-    def book_attempt(self, delivery: BookedDelivery, claim: deliveries.Claim, receipt: Receipt) -> None:
+    def book_attempt(self, delivery: BookedDelivery, claim: dispatch.Claim, receipt: Receipt) -> None:
         delivery.attempts = max(delivery.attempts, 1)
         endpoint = self.endpoints[delivery.merchant_id]
         if receipt is GONE and endpoint.url == claim.url:
@@ -604,7 +605,7 @@ def book_end(row: Waiting, status: str) -> None:
 
 
 def id_of(claim: Any) -> str:
-    return str(claim.delivery_id if isinstance(claim, deliveries.Claim) else claim.id)
+    return str(claim.delivery_id if isinstance(claim, dispatch.Claim) else claim.id)
 
 
 def newest(booked: dict[str, Any], at: int) -> Any:

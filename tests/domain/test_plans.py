@@ -15,6 +15,7 @@ from gateway.core import db, statements
 from gateway.core.db import reading, transaction
 from gateway.domain import (
     deliveries,
+    dispatch,
     events,
     idempotency,
     listing,
@@ -127,9 +128,9 @@ def hand_out(shop: Person) -> None:
     with transaction():
         assert events.fan_out()
     with transaction():
-        assert deliveries.claim(64, {}, 16)
+        assert dispatch.claim(64, {}, 16)
     with reading():
-        deliveries.next_due()
+        dispatch.next_due()
     with transaction():
         deliveries.retry_failed(shop.merchant_id, "plan", "payment.failed")
 

@@ -16,15 +16,15 @@ def save(merchant: Person, *origins: str) -> list[str]:
 
 
 def test_at_first_no_origin_is_listed_and_no_token_is_wanted(merchant: Person) -> None:
-    assert merchants.allowed_origins(merchant.merchant_id) == []
+    assert list(merchants.shopfront(merchant.merchant_id).origins) == []
     assert merchants.shopfront(merchant.merchant_id) == merchants.Shopfront("Test Merchant", (), False)
 
 
 def test_origins_are_kept_as_browsers_write_them(merchant: Person, rival: Person, rows) -> None:
     saved = save(merchant, "https://Shop.example:443", " http://localhost:4000", "https://shop.example")
     assert saved == ["https://shop.example", "http://localhost:4000"]
-    assert merchants.allowed_origins(merchant.merchant_id) == saved
-    assert merchants.allowed_origins(rival.merchant_id) == []
+    assert list(merchants.shopfront(merchant.merchant_id).origins) == saved
+    assert list(merchants.shopfront(rival.merchant_id).origins) == []
     (line,) = rows("SELECT merchant_id, actor, act, subject FROM audit_log")
     assert (str(line["merchant_id"]), line["actor"], line["act"]) == (
         merchant.merchant_id,
@@ -32,7 +32,7 @@ def test_origins_are_kept_as_browsers_write_them(merchant: Person, rival: Person
         "origins.saved",
     )
     assert save(merchant) == []
-    assert merchants.allowed_origins(merchant.merchant_id) == []
+    assert list(merchants.shopfront(merchant.merchant_id).origins) == []
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_what_is_no_exact_origin_is_refused(merchant: Person, text: str) -> None
     save(merchant, "https://shop.example")
     with pytest.raises(BadRequest, match="is no origin"):
         save(merchant, "https://other.example", text)
-    assert merchants.allowed_origins(merchant.merchant_id) == ["https://shop.example"]
+    assert list(merchants.shopfront(merchant.merchant_id).origins) == ["https://shop.example"]
 
 
 def test_twenty_origins_are_enough(merchant: Person) -> None:

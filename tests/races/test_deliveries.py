@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from gateway.core.db import reading, session, transaction
 from gateway.core.sending import Receipt
-from gateway.domain import deliveries, endpoints, events, wire
+from gateway.domain import deliveries, dispatch, endpoints, events, wire
 from gateway.models import Delivery
 from tests.races.crowd import Clerk, Crowd, at_once
 
@@ -43,14 +43,14 @@ def happen(merchant_id: str, count: int) -> list[str]:
         return [delivery.id for delivery in session().query(Delivery)]
 
 
-def claim(limit: int) -> list[deliveries.Claim]:
+def claim(limit: int) -> list[dispatch.Claim]:
     with transaction():
-        return deliveries.claim(limit, {}, limit)
+        return dispatch.claim(limit, {}, limit)
 
 
-def record(results: list[tuple[deliveries.Claim, Receipt]]) -> None:
+def record(results: list[tuple[dispatch.Claim, Receipt]]) -> None:
     with transaction():
-        deliveries.record(results)
+        dispatch.record(results)
 
 
 def deliver_what_is_due(batch: int) -> list[str]:

@@ -13,7 +13,7 @@ from gateway.core import clock
 from gateway.core.db import reading, session, transaction
 from gateway.core.errors import BadRequest, Unavailable
 from gateway.core.sending import Receipt
-from gateway.domain import deliveries, endpoints, events, orders, payments, refunds, verification
+from gateway.domain import deliveries, dispatch, endpoints, events, orders, payments, refunds, verification
 from gateway.domain.methods import Instrument
 from gateway.domain.orders import OrderBody
 from gateway.models import Delivery, Payment, Refund
@@ -77,8 +77,8 @@ class Member:
         with transaction():
             events.fan_out()
         with transaction():
-            claims = deliveries.claim(20, {}, 20)
-        self.persist(deliveries.record, [(claim, self.chance.choice([THANKS, TROUBLE])) for claim in claims])
+            claims = dispatch.claim(20, {}, 20)
+        self.persist(dispatch.record, [(claim, self.chance.choice([THANKS, TROUBLE])) for claim in claims])
 
     def persist(self, verb: Callable[[Any], None], results: Any) -> None:
         """As a runner does: what was answered is kept until it is written down."""
@@ -181,8 +181,8 @@ def bring_to_an_end() -> None:
             last.persist(verbs.settle, [(claim, PAID) for claim in claims])
     while in_transaction(events.fan_out):
         pass
-    while sending := in_transaction(deliveries.claim, 500, {}, 500):
-        last.persist(deliveries.record, [(claim, THANKS) for claim in sending])
+    while sending := in_transaction(dispatch.claim, 500, {}, 500):
+        last.persist(dispatch.record, [(claim, THANKS) for claim in sending])
 
 
 def in_transaction(verb: Callable[..., T], *given: Any) -> T:
