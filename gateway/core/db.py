@@ -159,19 +159,23 @@ def fetch_one(statement: Statement, **values: Any) -> Any | None:
 
     A connection that died while idle is replaced and the question asked again.
     """
-    calls = [(statement, values)]
     try:
-        row = _ask(calls)
+        rows = ask(statement, **values)
     except Unavailable:
         if is_sqlite():
             raise
-        row = _ask(calls)
-    return row
+        rows = ask(statement, **values)
+    return rows[0] if rows else None
 
 
-def _ask(calls: Sequence[Call]) -> Any | None:
+def ask(statement: Statement, **values: Any) -> list[tuple[Any, ...]]:
+    """The rows of a prepared SELECT, asked once and outside of any unit of work."""
+    calls = [(statement, values)]
     with translated(_drop_connections):
-        return _raw_connections().use(lambda connection: _send(connection, calls).fetchone())
+        rows: list[tuple[Any, ...]] = _raw_connections().use(
+            lambda connection: _send(connection, calls).fetchall()
+        )
+    return rows
 
 
 class _Unit:

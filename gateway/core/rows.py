@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 from sqlalchemy.orm import DeclarativeBase
 
 from gateway.core import db
-from gateway.core.statements import Statement
+from gateway.core.lookups import Lookup
 
 Row = TypeVar("Row", bound=DeclarativeBase)
 Reader = Callable[[Any], Any]
@@ -16,7 +16,7 @@ Reader = Callable[[Any], Any]
 
 def find(model: type[Row], row_id: str) -> Row | None:
     """The row with all columns of `model` as attributes, as it was a moment ago; None where there is none."""
-    values = db.fetch_one(_by_id(model), id=row_id)
+    values = _by_id(model).find(row_id)
     return None if values is None else of(model, values)
 
 
@@ -49,9 +49,8 @@ def columns(model: type[DeclarativeBase]) -> str:
 
 
 @lru_cache
-def _by_id(model: type[DeclarativeBase]) -> Statement:
-    table: Any = model.__table__
-    return Statement(f"SELECT {columns(model)} FROM {table.name} WHERE id = :id")
+def _by_id(model: type[DeclarativeBase]) -> Lookup:
+    return Lookup(model, columns(model), "id")
 
 
 @lru_cache

@@ -15,18 +15,16 @@ import orjson
 from sqlalchemy import delete, select, tuple_
 
 from gateway.core import clock, config, crypto
-from gateway.core.db import Conflict, add_row, fetch_one, later, session, transaction
+from gateway.core.db import Conflict, add_row, later, session, transaction
 from gateway.core.errors import BadRequest, Busy, KeyInUse, KeyReused, Refusal
+from gateway.core.lookups import Lookup
 from gateway.core.statements import Statement, moment
 from gateway.models import IdempotencyKey
 
 MAX_KEY_LENGTH = 255
 TABLE = IdempotencyKey.__tablename__
 
-_FIND = Statement(
-    "SELECT fingerprint, status_code, response, expires_at FROM idempotency_keys"
-    " WHERE merchant_id = :merchant_id AND key = :key"
-)
+_KEPT = Lookup(IdempotencyKey, "fingerprint, status_code, response, expires_at", "merchant_id", "key")
 _FORGET = Statement(
     "DELETE FROM idempotency_keys"
     " WHERE merchant_id = :merchant_id AND key = :key AND expires_at = :expires_at"
@@ -102,7 +100,7 @@ def find(merchant_id: str, key: str, wanted: str) -> Stored | None:
 
     raises  KeyReused  the key belongs to a request with another fingerprint
     """
-    row = fetch_one(_FIND, merchant_id=merchant_id, key=key)
+    row = _KEPT.find(merchant_id, key)
     if row is None:
         return None
     found, status_code, response, expires_at = row

@@ -5,10 +5,10 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from gateway.core import clock, crypto, money, rows
-from gateway.core.db import add_row, fetch_one
+from gateway.core.db import add_row
 from gateway.core.errors import BadRequest, NotFound
 from gateway.core.ids import is_id, new_id
-from gateway.core.statements import Statement
+from gateway.core.lookups import Lookup
 from gateway.core.validation import Amount, Body, Text
 from gateway.domain.merchants import Shopfront
 from gateway.models import Order
@@ -16,7 +16,7 @@ from gateway.models.orders import Payable
 
 MAX_NOTES = 15
 
-_FIND = Statement("SELECT id, merchant_id, amount, currency, status FROM orders WHERE id = :id")
+_AS_PAYABLE = Lookup(Order, "id, merchant_id, amount, currency, status", "id")
 
 
 def _currency(code: str) -> str:
@@ -74,7 +74,7 @@ def find(order_id: str, merchant_id: str | None = None) -> Payable:
 
     raises  NotFound  no such order, or somebody else's
     """
-    row = fetch_one(_FIND, id=order_id) if is_id("order", order_id) else None
+    row = _AS_PAYABLE.find(order_id) if is_id("order", order_id) else None
     if row is None or (merchant_id is not None and row[1] != merchant_id):
         raise NotFound("Order not found")
     return Payable(*row)
