@@ -16,6 +16,9 @@ _PING_AFTER_IDLE_S = 5.0
 # cheapest; thousands of rows later it no longer is, so an index is taken from the first. Where there is
 # none the table is read all the same, at a price on paper that would call the JIT compiler.
 _LASTING_PLANS = "-c enable_seqscan=off -c jit=off"
+# On raw connections every statement is prepared, and each takes few rows or the first of many. A bitmap
+# would gather all that is due, and all that ever was since the last vacuum, before it gave the first.
+_FIRST_ROWS = "-c enable_bitmapscan=off"
 
 
 class _Connection(psycopg2.extensions.connection):
@@ -97,9 +100,10 @@ def _open_postgresql(
 
     event.listen(engine, "checkout", ping_after_idling)
     words, more = engine.dialect.create_connect_args(engine.url)
+    for_raw = {**more, **options, "options": f"{options['options']} {_FIRST_ROWS}"}
 
     def connect() -> Any:
-        connection = psycopg2.connect(*words, **more, **options)
+        connection = psycopg2.connect(*words, **for_raw)
         connection.autocommit = True
         return connection
 

@@ -62,7 +62,7 @@ class Lookup:
 
 def _as_array(column: Column[Any]) -> str:
     """The values looked for, of the column's type: an index is of no use for any other."""
-    is_uuid = column.type.compile(dialect=postgresql.dialect()) == "UUID"
+    is_uuid = column.type.compile(dialect=postgresql.dialect()) == "UUID"  # type: ignore[no-untyped-call]
     return f"CAST(CAST(:{column.name} AS text[]) AS {'uuid' if is_uuid else 'text'}[])"
 
 
