@@ -7,7 +7,7 @@ skipped, and said so. Each test worker process has databases of its own.
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from gateway.core.db import session, transaction
 from gateway.domain import merchants
 from gateway.domain.endpoints import default as default_endpoint
 from gateway.jobs import payments, refunds, webhooks
-from gateway.jobs.runner import Job
+from gateway.jobs.desk import Job
 from gateway.models import Base, Merchant
 from tests.scripted import ScriptedBank
 
@@ -265,12 +265,16 @@ class Office:
 
     def _work_off(self, job: Job[Any, Any]) -> int:
         done = 0
-        while claims := job.claim(job.slots, []):
+        while claims := self._claim(job):
             results = [(claim, job.call(claim)) for claim in claims]
             with transaction():
                 job.record(results)
             done += len(claims)
         return done
+
+    def _claim(self, job: Job[Any, Any]) -> Sequence[Any]:
+        with transaction():
+            return job.claim(job.slots, [])
 
 
 @pytest.fixture

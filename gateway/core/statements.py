@@ -39,6 +39,8 @@ _SQLITE_CLOCK = "strftime('%Y-%m-%d %H:%M:%f', 'now', '{} seconds') || '000'"
 _SQLITE_WORDS = {
     r"clock_timestamp\(\) \+ interval '(\d+) seconds'": _SQLITE_CLOCK.format(r"\1"),
     r"clock_timestamp\(\)": _SQLITE_CLOCK.format(0),
+    r"= ANY \(ARRAY\((SELECT [^?]+?)\)\)(?= |$)": r"IN (\1)",
+    r"CAST\((\w+) AS uuid\)": r"\1",
     r"json_array_elements_text": "json_each",
     r" FOR UPDATE(?: OF \w+)?(?: SKIP LOCKED)?": "",
 }

@@ -10,15 +10,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
-
 from gateway.core import clock, config, signing
-from gateway.core.db import add_row, fetch_all, fetch_one, later, session
+from gateway.core.db import add_row, fetch_all, fetch_one, later
 from gateway.core.ids import new_uuid
 from gateway.core.sending import Receipt
 from gateway.core.statements import Statement, moment, update_many
 from gateway.domain import endpoints, events
-from gateway.models import Attempt, Delivery
+from gateway.models import Attempt
 from gateway.models.webhooks import Address
 
 LEASE_S = 15
@@ -56,6 +54,11 @@ _SUCCEED = Statement(
         "id uuid, token uuid, code int, body text",
         " AND webhook_logs.lease_token = r.token",
     ),
+)
+_HELD = Statement(
+    "SELECT CAST(id AS text), CAST(lease_token AS text), attempts FROM webhook_logs"
+    " WHERE id = ANY (ARRAY(SELECT CAST(value AS uuid) FROM json_array_elements_text(:ids)))"
+    " ORDER BY id FOR UPDATE"
 )
 _FINISH_DELIVERY = Statement(
     "UPDATE webhook_logs SET status = :status, attempts = :attempts, next_retry_at = :next_retry_at,"
@@ -266,13 +269,8 @@ def _held(claims: Sequence[Claim]) -> dict[tuple[str, str | None], int]:
     """The attempts of those deliveries whose lease still stands, by delivery and token; they are locked."""
     if not claims:
         return {}
-    leased = (
-        select(Delivery.id, Delivery.lease_token, Delivery.attempts)
-        .where(Delivery.id.in_([claim.delivery_id for claim in claims]))
-        .order_by(Delivery.id)
-        .with_for_update()
-    )
-    return {(row.id, row.lease_token): row.attempts for row in session().execute(leased)}
+    ids = json.dumps([claim.delivery_id for claim in claims])
+    return {(row[0], row[1]): row[2] for row in fetch_all(_HELD, ids=ids)}
 
 
 def _plan_next(claim: Claim, receipt: Receipt, attempts: int) -> None:

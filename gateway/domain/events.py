@@ -14,7 +14,7 @@ import orjson
 from sqlalchemy import select
 
 from gateway.core import clock, config
-from gateway.core.db import add_row, fetch_all, later, ring, session
+from gateway.core.db import add_row, fetch_all, flush, later, ring, session
 from gateway.core.errors import NotFound
 from gateway.core.ids import is_id, new_id, new_uuid
 from gateway.core.statements import Statement, moment, update_many
@@ -79,9 +79,11 @@ def fan_out(start: Start = _leave) -> int:
 
     start   is shown each delivery before it is written, in the order of the events
 
+    Those that the caller's own unit of work has written are taken up, too.
     The oldest waiting events are locked in the order of their writing, so two
     workers take turns and each merchant's sequence has neither gap nor twin.
     """
+    flush()
     events = [_waiting(row) for row in fetch_all(_WAITING, limit=FAN_OUT_BATCH)]
     if not events:
         return 0

@@ -4,17 +4,15 @@ from collections.abc import Sequence
 
 from gateway.adapters import acquirer
 from gateway.adapters.acquirer import charge
-from gateway.core.db import transaction
 from gateway.core.processor import Answer
 from gateway.domain import payments, work
 from gateway.domain.payments import Claim
-from gateway.jobs.runner import Job
+from gateway.jobs.desk import Job
 from gateway.models import Payment
 
 
 def claim(free: int, _under_way: Sequence[Claim]) -> Sequence[Claim]:
-    with transaction():
-        return payments.claim(free)
+    return payments.claim(free)
 
 
 def call(claim: Claim) -> Answer:

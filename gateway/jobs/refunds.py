@@ -4,17 +4,15 @@ from collections.abc import Sequence
 
 from gateway.adapters import acquirer
 from gateway.adapters.acquirer import refund
-from gateway.core.db import transaction
 from gateway.core.processor import Answer
 from gateway.domain import refunds, work
 from gateway.domain.refunds import Claim
-from gateway.jobs.runner import Job
+from gateway.jobs.desk import Job
 from gateway.models import Refund
 
 
 def claim(free: int, _under_way: Sequence[Claim]) -> Sequence[Claim]:
-    with transaction():
-        return refunds.claim(free)
+    return refunds.claim(free)
 
 
 def call(claim: Claim) -> Answer:

@@ -5,11 +5,10 @@ from collections.abc import Callable, Sequence
 
 from gateway.adapters.sender import Sender
 from gateway.core import config
-from gateway.core.db import transaction
 from gateway.core.sending import Receipt
 from gateway.domain import dispatch
 from gateway.domain.dispatch import Claim
-from gateway.jobs.runner import Job
+from gateway.jobs.desk import Job
 
 SENDERS = 64
 PER_ENDPOINT = 16
@@ -17,8 +16,7 @@ PER_ENDPOINT = 16
 
 def claim(free: int, under_way: Sequence[Claim]) -> Sequence[Claim]:
     busy = Counter(claim.endpoint_id for claim in under_way)
-    with transaction():
-        return dispatch.claim_with_new(free, busy, PER_ENDPOINT)
+    return dispatch.claim_with_new(free, busy, PER_ENDPOINT)
 
 
 def call_with(sender: Sender) -> Callable[[Claim], Receipt]:

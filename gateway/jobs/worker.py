@@ -1,4 +1,4 @@
-"""The worker process: a runner for each queue, a bell for each runner, a heartbeat, a sweep.
+"""The worker process: a runner, a bell for each of its queues, a heartbeat, a sweep.
 
 SIGTERM and SIGINT let the calls under way finish and be recorded. A kill loses
 nothing: leases run out and another worker, or this one restarted, goes on.
@@ -8,6 +8,7 @@ import logging
 import signal
 import threading
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from huey.consumer import Consumer
@@ -18,7 +19,8 @@ from gateway.core.db import transaction
 from gateway.core.errors import Unavailable
 from gateway.domain import idempotency, workers
 from gateway.jobs import payments, refunds, webhooks
-from gateway.jobs.runner import Job, Runner
+from gateway.jobs.desk import Job
+from gateway.jobs.runner import Runner
 
 log = logging.getLogger(__name__)
 
@@ -33,26 +35,25 @@ class Worker:
         self.queues = ",".join(queues)
         self._config = config
         self._stop = threading.Event()
-        self.runners = [Runner(_job(name)) for name in queues]
-        self._consumers = [queue.consumer(config, runner.job.queue, runner.wake) for runner in self.runners]
+        self.runner = Runner([_job(name) for name in queues])
+        self._bells = {name: partial(self.runner.ring, name) for name in queues}
+        self._consumers = [queue.consumer(config, name, bell) for name, bell in self._bells.items()]
 
     def run(self) -> None:
         """Work until SIGTERM or SIGINT, then finish what is under way."""
-        for runner in self.runners:
-            queue.answer_at_home(runner.job.queue, runner.wake)
-            runner.start()
+        for name, bell in self._bells.items():
+            queue.answer_at_home(name, bell)
+        self.runner.start()
         for consumer in self._consumers:
             consumer.start()
         # Huey's consumers put their own handlers in; for them TERM means interrupt. Ours come last.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop.set())
         self._live()
-        for runner in self.runners:
-            runner.stop()
+        self.runner.stop()
         for consumer in self._consumers:
             _silence(consumer)
-        for runner in self.runners:
-            runner.join()
+        self.runner.join()
         self._say_goodbye()
 
     def _live(self) -> None:

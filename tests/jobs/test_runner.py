@@ -9,7 +9,8 @@ import pytest
 
 from gateway.core import clock
 from gateway.core.errors import Unavailable
-from gateway.jobs.runner import LOOK_EVERY_S, Job, Runner
+from gateway.jobs.desk import LOOK_EVERY_S, Job
+from gateway.jobs.runner import Runner
 
 
 class Desk:
@@ -36,9 +37,10 @@ class Desk:
         self.written += [answer for _, answer in results]
 
     def runner(self, slots: int = 3) -> Runner:
-        return Runner(
-            Job("payments", slots, self.claim, lambda name: self.call(name), self.record, lambda: self.due_at)
-        )
+        return Runner([self.job("payments", slots)])
+
+    def job(self, queue: str, slots: int = 3) -> Job[str, str]:
+        return Job(queue, slots, self.claim, lambda name: self.call(name), self.record, lambda: self.due_at)
 
 
 @pytest.fixture
@@ -77,7 +79,7 @@ def test_it_never_holds_more_than_it_has_hands(running) -> None:
     desk.call = lambda name: str(gate.wait(5))
     runner = running(desk.runner(slots=3))
     eventually(lambda: desk.asked_for.count(3) == 1 and len(desk.waiting) == 5)
-    runner.wake()
+    runner.ring("payments")
     time.sleep(0.05)
     assert len(desk.waiting) == 5
     gate.set()
@@ -90,20 +92,28 @@ def test_a_bell_wakes_it_at_once(running) -> None:
     runner = running(desk.runner())
     eventually(lambda: len(desk.asked_for) == 1)
     desk.waiting.append("late")
-    runner.wake()
+    runner.ring("payments")
     eventually(lambda: desk.written == ["late done"], within_s=LOOK_EVERY_S / 2)
 
 
 def test_without_a_bell_it_looks_every_second_or_when_the_next_is_due(config) -> None:
     desk = Desk()
     runner = desk.runner()
-    assert runner.step() == LOOK_EVERY_S
+
+    def look() -> float:
+        runner.ring("payments")
+        return runner.step()
+
+    assert look() == pytest.approx(LOOK_EVERY_S, abs=0.05)
     desk.due_at = clock.now() + timedelta(milliseconds=300)
-    assert 0.2 < runner.step() <= 0.3
+    assert 0.2 < look() <= 0.3
     desk.due_at = clock.now() + timedelta(hours=1)
-    assert runner.step() == LOOK_EVERY_S
+    assert look() == pytest.approx(LOOK_EVERY_S, abs=0.05)
     desk.due_at = clock.now() - timedelta(hours=1)  # due, and held by somebody else
-    assert runner.step() == LOOK_EVERY_S
+    assert look() == pytest.approx(LOOK_EVERY_S, abs=0.05)
+    asked = len(desk.asked_for)
+    assert runner.step() > 0.9
+    assert len(desk.asked_for) == asked
 
 
 def test_a_row_that_falls_due_while_it_looks_does_not_wait_a_second(config) -> None:
@@ -129,7 +139,7 @@ def test_a_call_that_breaks_costs_only_itself(running, caplog) -> None:
     desk.call = call
     runner = running(desk.runner())
     eventually(lambda: sorted(desk.written) == ["fine", "good"])
-    eventually(lambda: not runner._under_way)
+    eventually(lambda: not runner.desks["payments"]._under_way)
     assert "a call failed" in caplog.text
 
 
@@ -155,10 +165,10 @@ def test_results_are_kept_while_the_database_is_away(running) -> None:
 
     desk.refuse = refuse
     runner = running(desk.runner())
-    eventually(lambda: len(runner._finished) == 2)
+    eventually(lambda: len(runner.desks["payments"]._finished) == 2)
     assert desk.written == []
     away[0] = False
-    runner.wake()
+    runner.ring("payments")
     eventually(lambda: sorted(desk.written) == ["a done", "b done"])
 
 
@@ -167,7 +177,7 @@ def test_stopping_finishes_what_is_under_way_and_takes_nothing_new(config) -> No
     desk.call = lambda name: f"{name} {gate.wait(5)}"
     runner = desk.runner(slots=2)
     runner.start()
-    eventually(lambda: len(runner._under_way) == 2)
+    eventually(lambda: len(runner.desks["payments"]._under_way) == 2)
     runner.stop()
     time.sleep(0.05)
     assert runner.is_alive()
@@ -187,7 +197,7 @@ def test_stopping_does_not_wait_for_a_database_that_is_away(config) -> None:
     desk.refuse = refuse
     runner = desk.runner()
     runner.start()
-    eventually(lambda: len(runner._finished) == 1)
+    eventually(lambda: len(runner.desks["payments"]._finished) == 1)
     runner.stop()
     runner.join(5)
     assert not runner.is_alive()

@@ -1,0 +1,149 @@
+"""A desk of the worker: what it does for one queue, what it has in hand, and when it wants to look again."""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from gateway.core import clock
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 1.0
+
+Claim = TypeVar("Claim")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Job(Generic[Claim, Result]):
+    """What a worker does for a queue.
+
+    claim(free, under_way)  lease due rows, at most `free`; in the caller's transaction
+    call(claim)             the one call outside; with no transaction open
+    record(results)         write the outcomes down; in the caller's transaction
+    next_due()              when the next row falls due
+    is_quick                the call does not really leave the process, so it needs no thread of its own
+    """
+
+    queue: str
+    slots: int
+    claim: Callable[[int, Sequence[Claim]], Sequence[Claim]]
+    call: Callable[[Claim], Result]
+    record: Callable[[Sequence[tuple[Claim, Result]]], None]
+    next_due: Callable[[], datetime | None]
+    is_quick: bool = False
+
+
+class Desk:
+    """Holds no more claims than it has threads, so nothing waits claimed.
+
+    wake  is called whenever a call has ended
+    """
+
+    def __init__(self, job: Job[Any, Any], wake: Callable[[], None]) -> None:
+        self.job = job
+        self._wake = wake
+        self._under_way: dict[int, Any] = {}
+        self._finished: deque[tuple[Any, Any]] = deque()
+        self._pool = ThreadPoolExecutor(job.slots, thread_name_prefix=f"call-{job.queue}")
+        self._is_rung = False
+        self._looks_at_s = 0.0
+
+    def ring(self) -> None:
+        """Say that something may be due."""
+        self._is_rung = True
+
+    def close(self) -> None:
+        self._pool.shutdown()
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._under_way and not self._finished
+
+    @property
+    def is_waiting_for_more(self) -> bool:
+        """Whether some calls have ended, but not all, and nobody has rung."""
+        return not self._is_rung and 0 < len(self._finished) < len(self._under_way)
+
+    def wait_s(self) -> float:
+        """How many seconds may pass before it wants to look."""
+        return 0.0 if self._is_rung else max(0.0, self._looks_at_s - time.monotonic())
+
+    def turn(self) -> "Turn | None":
+        """What there is to do at this moment, if anything."""
+        results = [self._finished.popleft() for _ in range(len(self._finished))]
+        is_time = self._is_rung or bool(results) or time.monotonic() >= self._looks_at_s
+        if not is_time:
+            return None
+        self._is_rung = False
+        free = self.job.slots - len(self._under_way) + len(results)
+        ended = {id(claim) for claim, _ in results}
+        return Turn(self, results, free, [each for at, each in self._under_way.items() if at not in ended])
+
+    def keep(self, results: Sequence[tuple[Any, Any]]) -> None:
+        """Hold on to results that could not be written now."""
+        self._finished.extendleft(reversed(results))
+
+    def let_go(self, results: Sequence[tuple[Any, Any]]) -> None:
+        """They are written down, or nobody could write them."""
+        for claim, _ in results:
+            self._under_way.pop(id(claim), None)
+
+    def start(self, claims: Sequence[Any]) -> None:
+        """Go outside for each of them."""
+        for claim in claims:
+            self._under_way[id(claim)] = claim
+        for claim in claims:
+            if self.job.is_quick:
+                self._call(claim)
+            else:
+                self._pool.submit(self._call, claim)
+
+    def look_again(self, looked_at: datetime, has_found: bool) -> None:
+        """Plan the next look: at once where there may be more, or when the next row falls due."""
+        wait_s = 0.0 if has_found else _wait_s(self.job.next_due(), looked_at)
+        self._looks_at_s = time.monotonic() + wait_s
+
+    def look_later(self) -> None:
+        self._looks_at_s = time.monotonic() + LOOK_EVERY_S
+
+    def _call(self, claim: Any) -> None:
+        try:
+            result = self.job.call(claim)
+        except Exception:
+            # The row keeps its lease and is claimed again when that runs out.
+            log.exception("queue %s: a call failed", self.job.queue)
+            self._under_way.pop(id(claim), None)
+        else:
+            self._finished.append((claim, result))
+        self._wake()
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One desk's part of a round."""
+
+    desk: Desk
+    results: Sequence[tuple[Any, Any]]
+    free: int
+    under_way: Sequence[Any]
+
+    def record(self) -> None:
+        if self.results:
+            self.desk.job.record(self.results)
+
+    def claim(self) -> Sequence[Any]:
+        return self.desk.job.claim(self.free, self.under_way) if self.free > 0 else []
+
+
+def _wait_s(due_at: datetime | None, looked_at: datetime) -> float:
+    """How long nothing can be due: not at all for a row that fell due after we looked."""
+    # Due when we looked and yet not claimed: its endpoint is busy, or another worker is at it.
+    if due_at is None or due_at <= looked_at:
+        return LOOK_EVERY_S
+    return min(max((due_at - clock.now()).total_seconds(), 0.0), LOOK_EVERY_S)
