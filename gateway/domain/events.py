@@ -97,6 +97,8 @@ def fan_out(start: Start = _leave) -> int:
                 delivery = _delivery(event, sequences[event.position], address)
                 start(delivery, address, event.now)
                 add_row(Delivery, **delivery)
+    if len(events) == FAN_OUT_BATCH:
+        ring("webhooks")  # there may be more
     return len(events)
 
 
