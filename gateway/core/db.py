@@ -7,7 +7,6 @@
         add_row(model, …)        the same for a row that nobody looks at again; several times cheaper
         later(statement, …)      run a prepared statement at commit
         tally(statement, change) run it once with the sum of the changes, at the end
-        flush()                  what was added so far is run now
         ring("payments")         knock on this queue's worker after the commit
     with reading():              the same session, for looking only
 
@@ -142,9 +141,11 @@ def tally(statement: Statement, change: int, **key: Any) -> None:
     tallies[at] = tallies.get(at, 0) + change
 
 
-def flush() -> None:
-    """Run now what was gathered by `add` and `later`, so that the statements that follow see it."""
-    _unit().flush()
+def gathered(model: type[DeclarativeBase]) -> list[dict[str, Any]]:
+    """The values of the rows of `model` that `add_row` has gathered; until the commit they may be changed."""
+    insert = inserts.statement_of(model, engine().dialect)
+    calls = (row for row in _unit().rows if isinstance(row, tuple))
+    return [values for statement, values in calls if statement is insert and isinstance(values, dict)]
 
 
 def ring(queue_name: str) -> None:
@@ -215,27 +216,11 @@ class _Unit:
         elif not self.writes:
             rows = _raw_connections().use(lambda connection: _send(connection, calls).fetchall())
         else:
-            rows = self._begun().run(calls).fetchall()
+            if self._raw is None:
+                self._hold_writer()
+                self._raw = RawTransaction(_raw_connections(), is_sqlite())
+            rows = self._raw.run(calls).fetchall()
         return rows
-
-    def flush(self) -> None:
-        calls, self.rows = self._gathered(), []
-        if not calls:
-            return
-        if self._session is not None:
-            self._session.flush()
-            _send(self._driver_connection(), calls)
-        else:
-            self._begun().run(calls)
-
-    def _gathered(self) -> list[Call]:
-        return [_call(row) if isinstance(row, DeclarativeBase) else row for row in self.rows]
-
-    def _begun(self) -> RawTransaction:
-        if self._raw is None:
-            self._hold_writer()
-            self._raw = RawTransaction(_raw_connections(), is_sqlite())
-        return self._raw
 
     def _driver_connection(self) -> Any:
         return self.session().connection().connection.driver_connection
@@ -248,7 +233,7 @@ class _Unit:
     def commit(self) -> None:
         if not self.writes:
             return  # what was only to be looked at is rolled back
-        calls = self._gathered()
+        calls = [_call(row) if isinstance(row, DeclarativeBase) else row for row in self.rows]
         if self._session is not None:
             self._session.flush()
             if calls or self.tallies:

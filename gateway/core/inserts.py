@@ -25,6 +25,11 @@ def of_values(model: type[DeclarativeBase], given: dict[str, Any], dialect: Dial
     return statement, _bound({name: given.get(name) for name in statement.names}, binders)
 
 
+def statement_of(model: type[DeclarativeBase], dialect: Dialect) -> Statement:
+    """By which rows of this model are told from others."""
+    return _insert_into(model.__table__, dialect)[0]
+
+
 def _insert_into(table: Any, dialect: Dialect) -> tuple[Statement, Binders]:
     known = _known.get((dialect.name, table.name))
     if known is None:

@@ -5,7 +5,7 @@ then gives it its place in the merchant's sequence and makes a delivery for each
 endpoint that wants it (`fan_out`), so requests never queue up behind a counter.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from itertools import count, groupby
 from typing import Any
@@ -14,7 +14,7 @@ import orjson
 from sqlalchemy import select
 
 from gateway.core import clock, config
-from gateway.core.db import add_row, fetch_all, flush, later, ring, session
+from gateway.core.db import add_row, fetch_all, gathered, later, ring, session
 from gateway.core.errors import NotFound
 from gateway.core.ids import is_id, new_id, new_uuid
 from gateway.core.statements import Statement, moment, update_many
@@ -25,18 +25,19 @@ from gateway.models.webhooks import Address, Waiting
 FAN_OUT_BATCH = 500
 
 _WAITING = Statement(
-    "SELECT position, id, CAST(merchant_id AS text), event, data, endpoint_id, created_at, clock_timestamp()"
+    "SELECT position, id, CAST(merchant_id AS text), event, data, endpoint_id, created_at"
     " FROM events WHERE sequence IS NULL ORDER BY position LIMIT :limit FOR UPDATE"
 )
 _ADVANCE = Statement(
     "INSERT INTO event_counters (merchant_id, last_sequence) VALUES (:merchant_id, :by)"
     " ON CONFLICT (merchant_id) DO UPDATE"
-    " SET last_sequence = event_counters.last_sequence + excluded.last_sequence RETURNING last_sequence"
+    " SET last_sequence = event_counters.last_sequence + excluded.last_sequence"
+    " RETURNING last_sequence, clock_timestamp()"
 )
 _USABLE = Statement(
     "SELECT id, CAST(merchant_id AS text), url, secret_encrypted, CAST(events AS text) FROM webhook_endpoints"
-    " WHERE is_enabled AND url IS NOT NULL AND merchant_id IN"
-    " (SELECT merchant_id FROM events WHERE sequence IS NULL AND position BETWEEN :first AND :last)"
+    " WHERE is_enabled AND url IS NOT NULL"
+    " AND merchant_id = ANY (ARRAY(SELECT CAST(value AS uuid) FROM json_array_elements_text(:merchants)))"
 )
 _NUMBER_EVENT = Statement(
     "UPDATE events SET sequence = :sequence WHERE position = :position",
@@ -79,31 +80,37 @@ def fan_out(start: Start = _leave) -> int:
 
     start   is shown each delivery before it is written, in the order of the events
 
-    Those that the caller's own unit of work has written are taken up, too.
     The oldest waiting events are locked in the order of their writing, so two
     workers take turns and each merchant's sequence has neither gap nor twin.
+    What the caller's own unit of work has emitted comes after them, unless more wait.
     """
-    flush()
-    events = [_waiting(row) for row in fetch_all(_WAITING, limit=FAN_OUT_BATCH)]
+    rows = fetch_all(_WAITING, limit=FAN_OUT_BATCH)
+    is_all = len(rows) < FAN_OUT_BATCH
+    own = gathered(Event) if is_all else []
+    if not is_all:
+        ring("webhooks")
+    events = [_waiting(*row[1:]) for row in rows]
+    events += [_waiting(*(new[name] for name in Waiting._fields)) for new in own]
     if not events:
         return 0
-    sequences = _number(events)
-    addresses = _usable_addresses(events[0].position, events[-1].position)
-    for event in events:
-        later(_NUMBER_EVENT, position=event.position, sequence=sequences[event.position])
-    for event in events:
+    sequences, now = _number(events)
+    for row, sequence in zip(rows, sequences, strict=False):
+        later(_NUMBER_EVENT, position=row[0], sequence=sequence)
+    for new, sequence in zip(own, sequences[len(rows) :], strict=True):
+        new["sequence"] = sequence
+    addresses = _usable_addresses({event.merchant_id for event in events})
+    for event, sequence in zip(events, sequences, strict=True):
         for address in addresses.get(event.merchant_id, []):
             if _wants(address, event):
-                delivery = _delivery(event, sequences[event.position], address)
-                start(delivery, address, event.now)
+                delivery = _delivery(event, sequence, address)
+                start(delivery, address, now)
                 add_row(Delivery, **delivery)
-    if len(events) == FAN_OUT_BATCH:
-        ring("webhooks")  # there may be more
     return len(events)
 
 
-def _waiting(row: tuple[Any, ...]) -> Waiting:
-    return Waiting(*row)._replace(created_at=moment(row[6]), now=moment(row[7]))
+def _waiting(*values: Any) -> Waiting:
+    event = Waiting(*values)
+    return event._replace(created_at=moment(event.created_at))
 
 
 def page(merchant_id: str, after: int, limit: int) -> tuple[Sequence[Event], bool]:
@@ -129,21 +136,22 @@ def get(merchant_id: str, event_id: str) -> Event:
     return event
 
 
-def _number(events: Sequence[Waiting]) -> dict[int, int]:
-    """The sequence of each event by its position; counters are locked in the merchants' order."""
-    sequences: dict[int, int] = {}
-    own = sorted(events, key=lambda event: (event.merchant_id, event.position))
-    for merchant_id, group in groupby(own, key=lambda event: event.merchant_id):
-        positions = [event.position for event in group]
-        ((last,),) = fetch_all(_ADVANCE, merchant_id=merchant_id, by=len(positions))
-        sequences.update(zip(positions, count(last - len(positions) + 1), strict=False))
-    return sequences
+def _number(events: Sequence[Waiting]) -> tuple[list[int], datetime]:
+    """The sequence of each event, and the database's clock; counters are locked in the merchants' order."""
+    sequences = [0] * len(events)
+    own = sorted(range(len(events)), key=lambda at: (events[at].merchant_id, at))
+    for merchant_id, group in groupby(own, key=lambda at: events[at].merchant_id):
+        places = list(group)
+        ((last, now),) = fetch_all(_ADVANCE, merchant_id=merchant_id, by=len(places))
+        for place, sequence in zip(places, count(last - len(places) + 1), strict=False):
+            sequences[place] = sequence
+    return sequences, moment(now)
 
 
-def _usable_addresses(first: int, last: int) -> dict[str, list[Address]]:
-    """Where these events may go, by merchant."""
+def _usable_addresses(merchant_ids: Collection[str]) -> dict[str, list[Address]]:
+    """Where events of these merchants may go."""
     found: dict[str, list[Address]] = {}
-    for row in fetch_all(_USABLE, first=first, last=last):
+    for row in fetch_all(_USABLE, merchants=orjson.dumps(list(merchant_ids)).decode()):
         wanted = None if row[4] is None else frozenset(orjson.loads(row[4]))
         address = Address(*row[:4])._replace(events=wanted)
         found.setdefault(address.merchant_id, []).append(address)

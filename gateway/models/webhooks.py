@@ -120,16 +120,14 @@ class Event(Base):
 
 
 class Waiting(NamedTuple):
-    """An event that has no place in the sequence yet. `now` is the database's clock."""
+    """An event that has no place in the sequence yet."""
 
-    position: int
     id: str
     merchant_id: str
     event: str
     data: str
     endpoint_id: str | None
     created_at: datetime
-    now: datetime
 
 
 class Delivery(Base):
