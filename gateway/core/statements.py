@@ -42,6 +42,8 @@ _SQLITE_WORDS = {
     r"= ANY \(ARRAY\((SELECT [^?]+?)\)\)(?= |$)": r"IN (\1)",
     r"CAST\((\w+) AS uuid\)": r"\1",
     r"json_array_elements_text": "json_each",
+    r"json_agg": "json_group_array",
+    r"json_build_array": "json_array",
     r" FOR UPDATE(?: OF \w+)?(?: SKIP LOCKED)?": "",
 }
 

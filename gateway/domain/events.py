@@ -5,16 +5,17 @@ then gives it its place in the merchant's sequence and makes a delivery for each
 endpoint that wants it (`fan_out`), so requests never queue up behind a counter.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import count, groupby
 from typing import Any
 
 import orjson
 from sqlalchemy import select
 
 from gateway.core import clock, config
-from gateway.core.db import add_row, fetch_all, gathered, later, ring, session
+from gateway.core.db import add_row, fetch_all, fetch_many, gathered, later, ring, session
 from gateway.core.errors import NotFound
 from gateway.core.ids import is_id, new_id, new_uuid
 from gateway.core.statements import Statement, moment, update_many
@@ -28,16 +29,20 @@ _WAITING = Statement(
     "SELECT position, id, CAST(merchant_id AS text), event, data, endpoint_id, created_at"
     " FROM events WHERE sequence IS NULL ORDER BY position LIMIT :limit FOR UPDATE"
 )
-_ADVANCE = Statement(
-    "INSERT INTO event_counters (merchant_id, last_sequence) VALUES (:merchant_id, :by)"
+# With the counter comes all else that making deliveries needs: the database's clock, and where they may go.
+_ADVANCED = (
     " ON CONFLICT (merchant_id) DO UPDATE"
     " SET last_sequence = event_counters.last_sequence + excluded.last_sequence"
-    " RETURNING last_sequence, clock_timestamp()"
+    " RETURNING CAST(merchant_id AS text), last_sequence, clock_timestamp(),"
+    " (SELECT CAST(json_agg(json_build_array(id, url, secret_encrypted, CAST(events AS text))) AS text)"
+    " FROM webhook_endpoints AS e"
+    " WHERE e.merchant_id = event_counters.merchant_id AND is_enabled AND url IS NOT NULL)"
 )
-_USABLE = Statement(
-    "SELECT id, CAST(merchant_id AS text), url, secret_encrypted, CAST(events AS text) FROM webhook_endpoints"
-    " WHERE is_enabled AND url IS NOT NULL"
-    " AND merchant_id = ANY (ARRAY(SELECT CAST(value AS uuid) FROM json_array_elements_text(:merchants)))"
+_ADVANCE = Statement(
+    f"INSERT INTO event_counters (merchant_id, last_sequence) VALUES (:merchant_id, :by){_ADVANCED}",
+    "INSERT INTO event_counters (merchant_id, last_sequence)"
+    " SELECT merchant_id, by FROM json_to_recordset(:rows) AS r (merchant_id uuid, by bigint)"
+    f" ORDER BY merchant_id{_ADVANCED}",
 )
 _NUMBER_EVENT = Statement(
     "UPDATE events SET sequence = :sequence WHERE position = :position",
@@ -93,19 +98,52 @@ def fan_out(start: Start = _leave) -> int:
     events += [_waiting(*(new[name] for name in Waiting._fields)) for new in own]
     if not events:
         return 0
-    sequences, now = _number(events)
+    counters = _advance(events)
+    sequences = [counters[event.merchant_id].take() for event in events]
     for row, sequence in zip(rows, sequences, strict=False):
         later(_NUMBER_EVENT, position=row[0], sequence=sequence)
     for new, sequence in zip(own, sequences[len(rows) :], strict=True):
         new["sequence"] = sequence
-    addresses = _usable_addresses({event.merchant_id for event in events})
     for event, sequence in zip(events, sequences, strict=True):
-        for address in addresses.get(event.merchant_id, []):
+        counter = counters[event.merchant_id]
+        for address in counter.addresses:
             if _wants(address, event):
                 delivery = _delivery(event, sequence, address)
-                start(delivery, address, now)
+                start(delivery, address, counter.now)
                 add_row(Delivery, **delivery)
     return len(events)
+
+
+@dataclass
+class _Counter:
+    """A merchant's sequence while events take their places in it."""
+
+    next_sequence: int
+    now: datetime
+    addresses: list[Address]
+
+    def take(self) -> int:
+        self.next_sequence += 1
+        return self.next_sequence - 1
+
+
+def _advance(events: Sequence[Waiting]) -> dict[str, _Counter]:
+    """Reserve a place for each event; the counters are locked in the merchants' order until the commit."""
+    by = Counter(event.merchant_id for event in events)
+    advanced = fetch_many(_ADVANCE, ({"merchant_id": at, "by": by[at]} for at in sorted(by)))
+    return {
+        merchant_id: _Counter(last - by[merchant_id] + 1, moment(now), _addresses(merchant_id, endpoints))
+        for merchant_id, last, now, endpoints in advanced
+    }
+
+
+def _addresses(merchant_id: str, endpoints: str | None) -> list[Address]:
+    return [
+        Address(
+            endpoint_id, merchant_id, url, secret, None if wanted is None else frozenset(orjson.loads(wanted))
+        )
+        for endpoint_id, url, secret, wanted in orjson.loads(endpoints or "[]")
+    ]
 
 
 def _waiting(*values: Any) -> Waiting:
@@ -134,28 +172,6 @@ def get(merchant_id: str, event_id: str) -> Event:
     if event is None or event.merchant_id != merchant_id or event.sequence is None:
         raise NotFound("Event not found")
     return event
-
-
-def _number(events: Sequence[Waiting]) -> tuple[list[int], datetime]:
-    """The sequence of each event, and the database's clock; counters are locked in the merchants' order."""
-    sequences = [0] * len(events)
-    own = sorted(range(len(events)), key=lambda at: (events[at].merchant_id, at))
-    for merchant_id, group in groupby(own, key=lambda at: events[at].merchant_id):
-        places = list(group)
-        ((last, now),) = fetch_all(_ADVANCE, merchant_id=merchant_id, by=len(places))
-        for place, sequence in zip(places, count(last - len(places) + 1), strict=False):
-            sequences[place] = sequence
-    return sequences, moment(now)
-
-
-def _usable_addresses(merchant_ids: Collection[str]) -> dict[str, list[Address]]:
-    """Where events of these merchants may go."""
-    found: dict[str, list[Address]] = {}
-    for row in fetch_all(_USABLE, merchants=orjson.dumps(list(merchant_ids)).decode()):
-        wanted = None if row[4] is None else frozenset(orjson.loads(row[4]))
-        address = Address(*row[:4])._replace(events=wanted)
-        found.setdefault(address.merchant_id, []).append(address)
-    return found
 
 
 def _wants(address: Address, event: Waiting) -> bool:

@@ -69,6 +69,32 @@ def test_events_are_numbered_without_gap_or_twin_for_each_merchant(merchant, riv
         assert own == list(range(1, count + 1))
 
 
+def test_what_happens_in_the_unit_that_hands_out_comes_last_and_goes_with_it(merchant, shop, rows) -> None:
+    happen(merchant.merchant_id, "payment.created")
+    with transaction():
+        events.emit(merchant.merchant_id, "payment.success", wire.sample_payment())
+        assert events.fan_out() == 2
+    numbered = rows("SELECT event, sequence FROM events ORDER BY sequence")
+    assert [tuple(row.values()) for row in numbered] == [("payment.created", 1), ("payment.success", 2)]
+    bodies = [json.loads(row["payload"]) for row in rows("SELECT payload FROM webhook_logs")]
+    assert sorted((body["sequence"], body["event"]) for body in bodies) == [
+        (1, "payment.created"),
+        (2, "payment.success"),
+    ]
+
+
+def test_nothing_overtakes_what_waits(merchant, shop, rows, monkeypatch) -> None:
+    monkeypatch.setattr(events, "FAN_OUT_BATCH", 2)
+    for event in ("payment.created", "payment.pending", "payment.created"):
+        happen(merchant.merchant_id, event)
+    with transaction():
+        events.emit(merchant.merchant_id, "payment.success", wire.sample_payment())
+        assert events.fan_out() == 2
+    assert hand_out() == 2
+    numbered = [row["event"] for row in rows("SELECT event FROM events ORDER BY sequence")]
+    assert numbered == ["payment.created", "payment.pending", "payment.created", "payment.success"]
+
+
 def test_without_an_endpoint_there_is_no_log_row_and_the_event_stays(merchant, rows) -> None:
     happen(merchant.merchant_id)
     assert hand_out() == 1
