@@ -2,7 +2,7 @@
 
     with transaction():          one unit of work; commits at its end, then rings
         session()                the ORM session of this unit, begun at first use
-        fetch_all(statement, …)  rows of a prepared statement, run at once
+        fetch_all(statement, …)  rows of a prepared statement, run at once; `fetch_many`, for many values
         add(row)                 insert a new row at commit
         add_row(model, …)        the same for a row that nobody looks at again; several times cheaper
         later(statement, …)      run a prepared statement at commit
@@ -35,7 +35,7 @@ from gateway.core.failures import Conflict as Conflict
 from gateway.core.failures import StatementFailed as StatementFailed
 from gateway.core.failures import translated
 from gateway.core.raw import RawConnections, RawTransaction
-from gateway.core.statements import Call, Statement
+from gateway.core.statements import Call, Statement, Values
 from gateway.core.together import Together
 
 LOCK_TIMEOUT_MS = 2000
@@ -159,6 +159,13 @@ def fetch_all(statement: Statement, **values: Any) -> list[tuple[Any, ...]]:
     A unit that asks for its session does so first, or never.
     """
     return _unit().fetch_all([(statement, values)])
+
+
+def fetch_many(statement: Statement, rows: Iterable[Values]) -> list[tuple[Any, ...]]:
+    """What `fetch_all` gives for each of these values, in no order; on PostgreSQL by one message."""
+    calls = [(statement, values) for values in rows]
+    groups = [calls] if calls and not is_sqlite() else [[call] for call in calls]
+    return [row for group in groups for row in _unit().fetch_all(group)]
 
 
 def fetch_one(statement: Statement, **values: Any) -> Any | None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import JSON, Column, Dialect, Table
+from sqlalchemy.dialects import postgresql
 
 Values = Mapping[str, Any]
 
@@ -30,7 +31,9 @@ def as_text(moment: datetime) -> str:
 sqlite3.register_adapter(datetime, as_text)
 
 _NAME = re.compile(r"(?<!:):([a-z][a-z0-9_]*)")
+_VALUE = re.compile(r"\br\.([a-z][a-z0-9_]*)")
 _numbers = itertools.count(1)
+_POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 # What the hot statements say in PostgreSQL's words, and how SQLite says it. Whoever writes there is alone
@@ -89,20 +92,51 @@ def insert_into(table: Table) -> Statement:
     )
 
 
-def update_many(table: str, sets: str, row: str, also: str = "") -> str:
+def update_each(
+    table: str, sets: str, row: str, also: str = "", *, returning: str = "", in_turn: bool = False
+) -> Statement:
+    """An UPDATE of single rows, and its `batch`, from one text; as for `update_many`.
+
+    returning  what each changed row gives back, such as `columns_of` its table
+    """
+    key = row.split()[0]
+    returning = f" RETURNING {returning}" if returning else ""
+    sql = f"UPDATE {table} SET {sets} WHERE {table}.{key} = r.{key}{also}"
+    return Statement(
+        _VALUE.sub(r":\1", sql) + returning, update_many(table, sets, row, also, in_turn) + returning
+    )
+
+
+def update_many(table: str, sets: str, row: str, also: str = "", in_turn: bool = False) -> str:
     """The `batch` of an UPDATE of single rows.
 
-    row   the values of one call with their types, its key first
-    sets  what is set, and `also` what else must hold; the values are r.…
+    row      the values of one call with their types, its key first
+    sets     what is set, and `also` what else must hold; the values are r.…
+    in_turn  lock the rows in the order of their keys before any is changed, so that two
+             batches cannot wait for each other; `also` then names no values
 
     The keys are named twice: the planner cannot know how few rows come in, and
     would rather read the whole index of a table that is small as yet.
     """
     key = row.split()[0]
+    wanted, held = f"{table}.{key} = ANY (ARRAY(SELECT {key} FROM r)){also}", ""
+    if in_turn:
+        held = f", held AS MATERIALIZED (SELECT {key} FROM {table} WHERE {wanted} ORDER BY {key} FOR UPDATE)"
+        wanted = f"{table}.{key} = ANY (ARRAY(SELECT {key} FROM held)){also}"
     return (
-        f"WITH r AS MATERIALIZED (SELECT * FROM json_to_recordset(:rows) AS r ({row}))"
+        f"WITH r AS MATERIALIZED (SELECT * FROM json_to_recordset(:rows) AS r ({row})){held}"
         f" UPDATE {table} SET {sets} FROM r WHERE {table}.{key} = r.{key}"
-        f" AND {table}.{key} = ANY (ARRAY(SELECT {key} FROM r)){also}"
+        f" AND {wanted}"
+    )
+
+
+def columns_of(table: Any) -> str:
+    """All columns under their full names; UUIDs as text, whatever SQLAlchemy has told the driver."""
+    return ", ".join(
+        f"CAST({column} AS text)"
+        if isinstance(column.type.dialect_impl(_POSTGRESQL), postgresql.UUID)
+        else str(column)
+        for column in table.columns
     )
 
 

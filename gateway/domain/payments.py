@@ -3,16 +3,15 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from gateway.core import clock, config, rows
-from gateway.core.db import add_row, later, ring, session
+from gateway.core.db import add_row, fetch_many, later, ring, session
 from gateway.core.errors import BadRequest, NotFound
 from gateway.core.ids import is_id, new_id
-from gateway.core.processor import Answer, Charge, Outcome
-from gateway.core.statements import Statement
+from gateway.core.processor import Answer, Charge
+from gateway.core.statements import Statement, columns_of, update_each
 from gateway.domain import audit, events, ledger, refunds, wire, work
 from gateway.domain.methods import Asked, Instrument
 from gateway.models import Order, Payment
@@ -23,6 +22,14 @@ INTENT_LIFETIME = timedelta(minutes=5)
 
 _TOUCH_ORDER = Statement(
     "UPDATE orders SET status = 'attempted', updated_at = :now WHERE id = :id AND status = 'created'"
+)
+_WIN = update_each(
+    "orders",
+    "status = 'paid', paid_payment_id = r.winner, updated_at = r.now",
+    "id text, winner text, now timestamptz",
+    " AND orders.paid_payment_id IS NULL",
+    returning=columns_of(Order.__table__),
+    in_turn=True,
 )
 
 
@@ -209,39 +216,12 @@ def settle(results: Sequence[tuple[Claim, Answer]]) -> None:
     A success wins its order, once: a second one is refunded by the gateway
     itself, unless REPEAT_PAYMENTS allows it.
     """
-    answered = [
-        payment
-        for (answer, token), ids in work.by_answer(results).items()
-        for payment in _finish(ids, token, answer)
-    ]
+    answered = work.finish(Payment, results, "success")
     _succeed([payment for payment in answered if payment.status == "success"])
     for payment in answered:
         if payment.status == "failed":
             events.emit(payment.merchant_id, "payment.failed", wire.payment(payment))
     work.ask_again(Payment, results)
-
-
-def _finish(ids: list[str], token: str, answer: Answer) -> Sequence[Any]:
-    succeeded = answer.outcome is Outcome.SUCCESS
-    return (
-        session()
-        .execute(
-            update(Payment)
-            .where(Payment.id.in_(ids), Payment.lease_token == token, Payment.status == "pending")
-            .values(
-                status="success" if succeeded else "failed",
-                error_code=None if succeeded else "PAYMENT_FAILED",
-                error_description=None if succeeded else answer.description,
-                updated_at=clock.now(),
-                due_at=None,
-                lease_until=None,
-                lease_token=None,
-            )
-            .returning(*Payment.__table__.columns)
-            .execution_options(synchronize_session=False)
-        )
-        .all()
-    )
 
 
 def _succeed(payments: Sequence[Payment]) -> None:
@@ -258,32 +238,15 @@ def _succeed(payments: Sequence[Payment]) -> None:
             refunds.create(payment.merchant_id, payment.id, payment.amount, refunds.DUPLICATE_REASON)
 
 
-def _win_orders(payments: Sequence[Payment]) -> dict[str, Any]:
-    """Mark unpaid orders as paid, each by one payment; the orders by the payments that won them.
+def _win_orders(payments: Sequence[Payment]) -> dict[str | None, Order]:
+    """Mark unpaid orders as paid, each by its first payment here; the orders by what won them.
 
     Orders are locked in the order of their ids, so that two workers cannot
     wait for each other.
     """
+    now = clock.now()
     first = {payment.order_id: payment.id for payment in reversed(payments)}
-    if not first:
-        return {}
-    unpaid = (
-        select(Order.id)
-        .where(Order.id.in_(first), Order.paid_payment_id.is_(None))
-        .order_by(Order.id)
-        .with_for_update()
+    won = fetch_many(
+        _WIN, [{"id": order_id, "winner": winner, "now": now} for order_id, winner in first.items()]
     )
-    winner = (
-        select(Payment.id)
-        .where(Payment.order_id == Order.id, Payment.id.in_(first.values()))
-        .correlate(Order)
-        .scalar_subquery()
-    )
-    orders = session().execute(
-        update(Order)
-        .where(Order.id.in_(unpaid.scalar_subquery()), Order.paid_payment_id.is_(None))
-        .values(status="paid", paid_payment_id=winner, updated_at=clock.now())
-        .returning(*Order.__table__.columns)
-        .execution_options(synchronize_session=False)
-    )
-    return {order.paid_payment_id: order for order in orders}
+    return {order.paid_payment_id: order for order in (rows.of(Order, values) for values in won)}

@@ -7,21 +7,34 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import Field
-from sqlalchemy import ScalarSelect, func, select, update
 
 from gateway.core import clock, config, rows
-from gateway.core.db import add, fetch_all, ring, session
+from gateway.core.db import add_row, fetch_all, fetch_many, ring
 from gateway.core.errors import BadRequest, NotFound
 from gateway.core.ids import is_id, new_id
-from gateway.core.processor import Answer, Outcome, Return
-from gateway.core.statements import Statement
+from gateway.core.processor import Answer, Return
+from gateway.core.statements import Statement, columns_of, update_each
 from gateway.core.validation import Amount, Body, Text
 from gateway.domain import audit, events, ledger, wire, work
 from gateway.models import Payment, Refund
 
 _PAYMENTS = Statement(
-    f"SELECT {rows.columns(Payment)} FROM payments"
+    f"SELECT {columns_of(Payment.__table__)} FROM payments"
     " WHERE id IN (SELECT value FROM json_array_elements_text(:ids))"
+)
+# IS TRUE leaves a plan that lasts only the id to look by, and not the merchant's index.
+_RESERVE = Statement(
+    "UPDATE payments SET refunds_reserved = refunds_reserved + :amount, updated_at = :now WHERE id = :id"
+    " AND (merchant_id = :merchant_id AND status = 'success' AND refunds_reserved + :amount <= amount)"
+    f" IS TRUE RETURNING {columns_of(Payment.__table__)}"
+)
+_APPLY = update_each(
+    "payments",
+    "amount_refunded = amount_refunded + r.processed, refunds_reserved = refunds_reserved - r.failed,"
+    " updated_at = r.now",
+    "id text, processed bigint, failed bigint, now timestamptz",
+    returning=columns_of(Payment.__table__),
+    in_turn=True,
 )
 
 DUPLICATE_REASON = "duplicate payment of a paid order"
@@ -56,7 +69,8 @@ def create(
     if payment is None:
         raise _refusal(merchant_id, payment_id)
     now = clock.now()
-    refund = Refund(
+    refund = rows.new(
+        Refund,
         id=new_id("rfnd"),
         payment_id=payment_id,
         merchant_id=merchant_id,
@@ -65,7 +79,7 @@ def create(
         created_at=now,
         due_at=now + timedelta(milliseconds=config.current().bank_refund_delay_ms()),
     )
-    add(refund)
+    add_row(Refund, **vars(refund))
     ledger.post([ledger.refund_reserved(payment, refund)])
     events.emit(merchant_id, "refund.created", wire.payment(payment), refund=wire.refund(refund))
     if actor is not None:
@@ -75,22 +89,12 @@ def create(
 
 
 def _reserve(merchant_id: str, payment_id: str, amount: int) -> Payment | None:
-    return session().scalar(
-        update(Payment)
-        .where(
-            Payment.id == payment_id,
-            Payment.merchant_id == merchant_id,
-            Payment.status == "success",
-            Payment.refunds_reserved + amount <= Payment.amount,
-        )
-        .values(refunds_reserved=Payment.refunds_reserved + amount, updated_at=clock.now())
-        .returning(Payment)
-        .execution_options(synchronize_session=False, populate_existing=True)
-    )
+    reserved = fetch_all(_RESERVE, id=payment_id, merchant_id=merchant_id, amount=amount, now=clock.now())
+    return rows.of(Payment, reserved[0]) if reserved else None
 
 
 def _refusal(merchant_id: str, payment_id: str) -> NotFound | BadRequest:
-    payment = session().get(Payment, payment_id) if is_id("pay", payment_id) else None
+    payment = _payments([payment_id]).get(payment_id) if is_id("pay", payment_id) else None
     if payment is None or payment.merchant_id != merchant_id:
         return NotFound("Payment not found")
     return _not_successful() if payment.status != "success" else _exceeds()
@@ -163,75 +167,28 @@ def _asked(refund: Refund, payment: Payment) -> Return:
 
 def settle(results: Sequence[tuple[Claim, Answer]]) -> None:
     """Write down what the processor answered; an answer whose lease was lost is dropped."""
-    answered = [
-        refund
-        for (answer, token), ids in work.by_answer(results).items()
-        for refund in _finish(ids, token, answer)
-    ]
+    answered = work.finish(Refund, results, "processed")
     payments = _apply(answered)
+    entries = {"processed": ledger.refund_paid, "failed": ledger.refund_released}
+    ledger.post(entries[refund.status](payments[refund.payment_id], refund) for refund in answered)
     for refund in answered:
-        payment = payments[refund.payment_id]
-        processed = refund.status == "processed"
-        entry = ledger.refund_paid if processed else ledger.refund_released
-        ledger.post([entry(payment, refund)])
-        event = "refund.processed" if processed else "refund.failed"
-        events.emit(refund.merchant_id, event, wire.payment(payment), refund=wire.refund(refund))
+        payment = wire.payment(payments[refund.payment_id])
+        events.emit(refund.merchant_id, f"refund.{refund.status}", payment, refund=wire.refund(refund))
     work.ask_again(Refund, results)
 
 
-def _finish(ids: list[str], token: str, answer: Answer) -> Sequence[Any]:
-    processed = answer.outcome is Outcome.SUCCESS
-    return (
-        session()
-        .execute(
-            update(Refund)
-            .where(Refund.id.in_(ids), Refund.lease_token == token, Refund.status == "pending")
-            .values(
-                status="processed" if processed else "failed",
-                processed_at=clock.now() if processed else None,
-                error_description=answer.description,
-                due_at=None,
-                lease_until=None,
-                lease_token=None,
-            )
-            .returning(*Refund.__table__.columns)
-            .execution_options(synchronize_session=False)
-        )
-        .all()
-    )
-
-
-def _apply(refunds: Sequence[Refund]) -> dict[str, Any]:
+def _apply(refunds: Sequence[Refund]) -> dict[str, Payment]:
     """Count what was returned and give free what was not.
 
     All payments at once and locked in the order of their ids, so that two
     workers cannot wait for each other.
     """
-    if not refunds:
-        return {}
-    ids = sorted({refund.payment_id for refund in refunds})
-    session().execute(select(Payment.id).where(Payment.id.in_(ids)).order_by(Payment.id).with_for_update())
-
-    def total(status: str) -> ScalarSelect[int]:
-        return (
-            select(func.coalesce(func.sum(Refund.amount), 0))
-            .where(
-                Refund.payment_id == Payment.id,
-                Refund.status == status,
-                Refund.id.in_([refund.id for refund in refunds]),
-            )
-            .scalar_subquery()
+    now = clock.now()
+    sums: dict[str, dict[str, Any]] = {}
+    for refund in refunds:
+        own = sums.setdefault(
+            refund.payment_id, {"id": refund.payment_id, "processed": 0, "failed": 0, "now": now}
         )
-
-    changed = session().execute(
-        update(Payment)
-        .where(Payment.id.in_(ids))
-        .values(
-            amount_refunded=Payment.amount_refunded + total("processed"),
-            refunds_reserved=Payment.refunds_reserved - total("failed"),
-            updated_at=clock.now(),
-        )
-        .returning(*Payment.__table__.columns)
-        .execution_options(synchronize_session=False)
-    )
+        own[refund.status] += refund.amount
+    changed = (rows.of(Payment, values) for values in fetch_many(_APPLY, sums.values()))
     return {payment.id: payment for payment in changed}

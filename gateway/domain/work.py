@@ -7,15 +7,13 @@ where its lease still stands.
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol, TypeVar
-
-from sqlalchemy import update
+from typing import Any, Protocol, TypeVar
 
 from gateway.core import clock, rows
-from gateway.core.db import fetch_all, fetch_one, session
+from gateway.core.db import fetch_all, fetch_many, fetch_one, later
 from gateway.core.ids import new_uuid
-from gateway.core.processor import Answer
-from gateway.core.statements import Statement, moment
+from gateway.core.processor import Answer, Outcome
+from gateway.core.statements import Statement, columns_of, moment, update_each
 from gateway.models import Payment, Refund
 
 LEASE_S = 15
@@ -32,6 +30,40 @@ _LEASE = {
         f" lease_until = clock_timestamp() + interval '{LEASE_S} seconds'"
         f" WHERE id IN (SELECT id FROM due) RETURNING {rows.columns(model)}"
     )
+    for model in (Payment, Refund)
+}
+
+
+def _of_held(model: type[Payment] | type[Refund], sets: str, row: str, returning: str = "") -> Statement:
+    """An UPDATE of pending rows whose lease still stands, which it ends."""
+    table = model.__tablename__
+    # IS TRUE, or a plan made while few rows are pending would for ever look through all that are.
+    is_held = f" AND {table}.lease_token = r.token AND ({table}.status = 'pending') IS TRUE"
+    sets = f"{sets}, lease_until = NULL, lease_token = NULL"
+    return update_each(table, sets, f"id text, token uuid, {row}", is_held, returning=returning)
+
+
+_FINISH = {
+    model: _of_held(
+        model,
+        f"status = r.status, due_at = NULL, {sets}",
+        "status text, problem text, now timestamptz",
+        columns_of(model.__table__),
+    )
+    for model, sets in (
+        (
+            Payment,
+            "error_code = CASE r.status WHEN 'failed' THEN 'PAYMENT_FAILED' END,"
+            " error_description = CASE r.status WHEN 'failed' THEN r.problem END, updated_at = r.now",
+        ),
+        (
+            Refund,
+            "processed_at = CASE r.status WHEN 'processed' THEN r.now END, error_description = r.problem",
+        ),
+    )
+}
+_ASK_AGAIN = {
+    model: _of_held(model, "due_at = r.due_at, flagged = r.flagged", "due_at timestamptz, flagged text")
     for model in (Payment, Refund)
 }
 _NEXT_DUE = {
@@ -59,18 +91,27 @@ C = TypeVar("C", bound=Claimed)
 def lease(model: type[WorkRow], limit: int) -> tuple[str, Sequence[WorkRow]]:
     """A new lease token, and up to `limit` due rows that nobody else holds, now held under it."""
     token = new_uuid()
-    session()  # first, because whoever claims may go on to settle in the same unit of work
     found = fetch_all(_LEASE[model], token=token, now=clock.now(), limit=limit)
     return token, [rows.of(model, values) for values in found]
 
 
-def by_answer(results: Iterable[tuple[C, Answer]]) -> dict[tuple[Answer, str], list[str]]:
-    """The ids that got the same final answer under the same lease, so that one UPDATE serves them."""
-    groups: dict[tuple[Answer, str], list[str]] = {}
+def finish(model: type[WorkRow], results: Iterable[tuple[C, Answer]], success: str) -> list[WorkRow]:
+    """Write final answers down, the first of each lease and only where it still stands.
+
+    success  the status after a success; after a failure it is `failed`
+
+    The rows that were reached, as they are now, in the order of the results.
+    """
+    now = clock.now()
+    answers: dict[tuple[str, str], dict[str, Any]] = {}
     for claim, answer in results:
         if answer.outcome.is_final:
-            groups.setdefault((answer, claim.token), []).append(claim.id)
-    return groups
+            status = success if answer.outcome is Outcome.SUCCESS else "failed"
+            values = {"id": claim.id, "token": claim.token, "status": status}
+            answers.setdefault((claim.id, claim.token), values | {"problem": answer.description, "now": now})
+    finished = [rows.of(model, values) for values in fetch_many(_FINISH[model], answers.values())]
+    place = {row_id: at for at, (row_id, _) in enumerate(answers)}
+    return sorted(finished, key=lambda row: place[row.id])
 
 
 def ask_again(model: type[Payment] | type[Refund], results: Iterable[tuple[C, Answer]]) -> None:
@@ -80,16 +121,12 @@ def ask_again(model: type[Payment] | type[Refund], results: Iterable[tuple[C, An
             continue
         is_over = claim.attempt > len(INQUIRY_WAITS_S)
         wait_s = INQUIRY_WAITS_S[min(claim.attempt, len(INQUIRY_WAITS_S)) - 1]
-        session().execute(
-            update(model)
-            .where(model.id == claim.id, model.lease_token == claim.token, model.status == "pending")
-            .values(
-                due_at=None if is_over else clock.now() + timedelta(seconds=wait_s),
-                flagged=f"No final answer from the bank after {claim.attempt} tries" if is_over else None,
-                lease_until=None,
-                lease_token=None,
-            )
-            .execution_options(synchronize_session=False)
+        later(
+            _ASK_AGAIN[model],
+            id=claim.id,
+            token=claim.token,
+            due_at=None if is_over else clock.now() + timedelta(seconds=wait_s),
+            flagged=f"No final answer from the bank after {claim.attempt} tries" if is_over else None,
         )
 
 

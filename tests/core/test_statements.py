@@ -56,6 +56,32 @@ def test_an_insert_names_every_column_but_those_the_database_numbers() -> None:
     assert insert.sql == f"INSERT INTO events ({columns}) VALUES (:{columns.replace(', ', ', :')})"
 
 
+def test_an_update_of_single_rows_has_one_text_for_one_and_for_many() -> None:
+    update = statements.update_each(
+        "t",
+        "a = r.x, b = b + r.y",
+        "id text, x int, y int",
+        " AND t.c IS NULL",
+        returning="t.id, t.a",
+        in_turn=True,
+    )
+    assert update.sql == (
+        "UPDATE t SET a = :x, b = b + :y WHERE t.id = :id AND t.c IS NULL RETURNING t.id, t.a"
+    )
+    assert update.batch is not None
+    assert update.batch.sql == (
+        "WITH r AS MATERIALIZED (SELECT * FROM json_to_recordset(:rows) AS r (id text, x int, y int)),"
+        " held AS MATERIALIZED (SELECT id FROM t WHERE t.id = ANY (ARRAY(SELECT id FROM r)) AND t.c IS NULL"
+        " ORDER BY id FOR UPDATE)"
+        " UPDATE t SET a = r.x, b = b + r.y FROM r WHERE t.id = r.id"
+        " AND t.id = ANY (ARRAY(SELECT id FROM held)) AND t.c IS NULL RETURNING t.id, t.a"
+    )
+    plain = statements.update_each("t", "a = r.x", "id text, x int")
+    assert plain.sql == "UPDATE t SET a = :x WHERE t.id = :id"
+    assert plain.batch is not None
+    assert plain.batch.sql == statements.update_many("t", "a = r.x", "id text, x int")
+
+
 def test_a_raw_moment_is_aware_and_in_utc_from_either_engine() -> None:
     wanted = datetime(2026, 1, 15, 10, 31, 0, 7, tzinfo=UTC)
     india = timezone(timedelta(hours=5, minutes=30))

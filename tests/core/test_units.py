@@ -1,5 +1,6 @@
 """Units of work that run prepared statements at once, and units that are committed together."""
 
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -7,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from gateway.core import db
+from gateway.core import db, statements
 from gateway.core.config import Config
 from gateway.core.db import (
     Conflict,
     add,
     add_row,
     fetch_all,
+    fetch_many,
     fetch_one,
     later,
     reading,
@@ -21,7 +23,7 @@ from gateway.core.db import (
     tally,
     transaction,
 )
-from gateway.core.statements import Statement
+from gateway.core.statements import Statement, columns_of, update_each
 from gateway.models import EventCounter
 from tests.core.test_db import ADD, ONE, OTHER, READ, START, counter, somebody_holding_the_row
 
@@ -30,6 +32,14 @@ Rows = Callable[..., list[dict[str, Any]]]
 RAISE = Statement(
     "UPDATE event_counters SET last_sequence = last_sequence + :by WHERE merchant_id = :merchant_id"
     " RETURNING last_sequence"
+)
+RAISE_EACH = update_each(
+    "event_counters",
+    "last_sequence = last_sequence + r.by",
+    "merchant_id uuid, by bigint",
+    " AND event_counters.last_sequence < 100",
+    returning=columns_of(EventCounter.__table__),
+    in_turn=True,
 )
 
 
@@ -79,6 +89,98 @@ def test_it_can_look_without_writing(config: Config) -> None:
     with reading():
         assert fetch_all(READ, merchant_id=ONE) == [(7,)]
         assert fetch_all(READ, merchant_id=OTHER) == []
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [session, lambda: fetch_all(READ, merchant_id=ONE), lambda: None],
+    ids=["session", "fetch_all", "alone"],
+)
+def test_many_values_run_at_once_and_give_the_rows_they_changed(
+    config: Config, begin: Callable[[], object]
+) -> None:
+    with transaction():
+        for at in range(5):
+            add(counter(at, uuid_of(at)))
+        add(counter(100, uuid_of(5)))
+    with transaction():
+        begin()
+        raised = fetch_many(RAISE_EACH, [{"merchant_id": uuid_of(at), "by": 10 * at} for at in (7, 5, 3, 1)])
+        assert sorted(raised) == [(uuid_of(1), 11), (uuid_of(3), 33)]
+        assert fetch_all(READ, merchant_id=uuid_of(3)) == [(33,)]
+    assert [fetch_one(READ, merchant_id=uuid_of(at)) for at in range(6)] == [
+        (0,),
+        (11,),
+        (2,),
+        (33,),
+        (4,),
+        (100,),
+    ]
+
+
+def test_many_values_are_one_message_to_postgresql_and_none_are_none(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "run_sqlite" if db.is_sqlite() else "run_postgresql"
+    run, messages = getattr(statements, name), list[int]()
+
+    def count_and_run(connection: Any, calls: Any, **frame: Any) -> Any:
+        messages.append(len(calls))
+        return run(connection, calls, **frame)
+
+    monkeypatch.setattr(statements, name, count_and_run)
+    with transaction():
+        fetch_many(RAISE_EACH, [{"merchant_id": uuid_of(at), "by": 1} for at in range(3)])
+        assert messages == ([1, 1, 1] if db.is_sqlite() else [3])
+    messages.clear()
+    with transaction():
+        assert fetch_many(RAISE_EACH, []) == []
+    assert messages == []
+
+
+def test_a_row_that_was_waited_for_is_changed_as_it_is_by_then(config: Config) -> None:
+    with transaction():
+        add(counter(1, uuid_of(1)))
+        add(counter(99, uuid_of(2)))
+    raised: list[tuple[Any, ...]] = []
+
+    def raise_both() -> None:
+        with transaction():
+            raised.extend(fetch_many(RAISE_EACH, [{"merchant_id": uuid_of(at), "by": 5} for at in (2, 1)]))
+
+    other = threading.Thread(target=raise_both)
+    with transaction():
+        fetch_many(RAISE_EACH, [{"merchant_id": uuid_of(at), "by": 1} for at in (1, 2)])
+        other.start()
+        time.sleep(0.2)
+        assert raised == []
+    other.join(10)
+    # The other one is at its limit by now.
+    assert raised == [(uuid_of(1), 7)]
+    assert fetch_one(READ, merchant_id=uuid_of(2)) == (100,)
+
+
+def test_batches_that_name_the_same_rows_in_any_order_take_turns(config: Config) -> None:
+    with transaction():
+        for at in range(20):
+            add(counter(0, uuid_of(at)))
+    units: list[Callable[[], None]] = []
+    for luck in range(4):
+        order = random.Random(luck).sample(range(20), 20)
+        values = [{"merchant_id": uuid_of(at), "by": 1} for at in order]
+        units.append(lambda values=values: fetch_many(RAISE_EACH, values) and None)
+    for _ in range(10):
+        threads = [threading.Thread(target=run_unit, args=(unit,)) for unit in units]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+    assert [fetch_one(READ, merchant_id=uuid_of(at)) for at in range(20)] == [(40,)] * 20
+
+
+def run_unit(unit: Callable[[], None]) -> None:
+    with transaction():
+        unit()
 
 
 def at_once(units: list[Callable[[], None]]) -> list[BaseException | None]:

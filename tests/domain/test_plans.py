@@ -4,6 +4,7 @@ A few thousand rows are made, each deed is done once while its statements are
 written down, and the database is then asked how it would go about each of them.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,7 +13,9 @@ from sqlalchemy import event, text
 
 from gateway import fill
 from gateway.core import db, statements
+from gateway.core.config import Config
 from gateway.core.db import reading, transaction
+from gateway.core.statements import Statement
 from gateway.domain import (
     deliveries,
     dispatch,
@@ -160,6 +163,27 @@ def test_a_deed_reads_no_big_table_whole(
     deed(big_shop)
     assert plans.ran
     assert plans.scans() == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [*work._FINISH.values(), *work._ASK_AGAIN.values(), payments._WIN, refunds._RESERVE, refunds._APPLY],
+)
+def test_a_plan_made_while_there_is_little_looks_by_the_key_alone(
+    config: Config, statement: Statement
+) -> None:
+    with db.engine().connect() as connection:
+        cursor = connection.connection.cursor()
+        if db.is_sqlite():
+            cursor.execute(f"EXPLAIN QUERY PLAN {statement.sqlite}", dict.fromkeys(statement.names))
+        else:
+            asked = statement.batch or statement
+            cursor.execute(f"SET LOCAL plan_cache_mode = force_generic_plan; {asked.prepare}")
+            cursor.execute(f"EXPLAIN {asked.execute} ({', '.join(['NULL'] * len(asked.names))})")
+        plan = "\n".join(str(row[-1]) for row in cursor.fetchall())
+        connection.connection.invalidate()
+    found = set(re.findall(r"\b(?:pk|ix|uq|sqlite_autoindex)_\w+", plan))
+    assert found and all(name.startswith(("pk_", "sqlite_autoindex_")) for name in found), plan
 
 
 def test_a_look_reads_no_big_table_whole(big_shop: Person, plans: Plans) -> None:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from gateway.core.db import transaction
+from gateway.core.db import session, transaction
 from gateway.core.errors import BadRequest, NotFound
-from gateway.domain import refunds
+from gateway.domain import payments, refunds
 from tests.conftest import Office, Person
 from tests.scripted import DECLINED, NEVER_HEARD, PAID, SILENCE, ScriptedBank
 
@@ -84,6 +84,34 @@ def test_only_ones_own_successful_payment_can_be_refunded(merchant, rival, paid)
     for nonsense in ("pay_0000000000000000", "x", ""):
         with pytest.raises(NotFound):
             give_back(merchant, nonsense, 100)
+
+
+def test_a_unit_of_work_with_a_session_refunds_and_settles_as_well(merchant, paid, bank, wait, rows) -> None:
+    with transaction():
+        payments.capture(merchant.merchant_id, "test", paid, None)
+        refunds.create(merchant.merchant_id, paid, 20000, None)
+        with pytest.raises(BadRequest, match="exceeds"):
+            refunds.create(merchant.merchant_id, paid, 30001, None)
+    assert money_of(rows) == (20000, 0)
+    wait(10)
+    with transaction():
+        session()
+        refunds.settle([(claim, PAID) for claim in refunds.claim(10)])
+    assert money_of(rows) == (20000, 20000)
+    balances = {row["account"]: row["balance"] for row in rows("SELECT * FROM ledger_balances")}
+    assert (balances["merchant_balance"], balances["refunds_paid"]) == (30000, 20000)
+
+
+def test_of_two_answers_in_one_batch_the_first_counts(merchant, paid, wait, rows) -> None:
+    give_back(merchant, paid, 100)
+    wait(10)
+    with transaction():
+        (claim,) = refunds.claim(10)
+    with transaction():
+        refunds.settle([(claim, SILENCE), (claim, DECLINED), (claim, PAID)])
+    (refund,) = rows("SELECT status, due_at FROM refunds")
+    assert (refund["status"], refund["due_at"]) == ("failed", None)
+    assert money_of(rows) == (0, 0)
 
 
 def test_a_silent_bank_is_asked_again_before_it_is_told_again(merchant, paid, bank, office, wait) -> None:

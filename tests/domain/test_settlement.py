@@ -1,13 +1,17 @@
 """From the bank's answer to the payment's end."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
+import pytest
 from sqlalchemy import update
 
 from gateway.core import config as settings
+from gateway.core import db, statements
 from gateway.core.db import session, transaction
 from gateway.core.processor import Answer
-from gateway.domain import payments, work
+from gateway.domain import payments, refunds, work
 from gateway.models import Payment
 from gateway.models.base import seconds_from_now
 from tests.conftest import Office, Person
@@ -207,6 +211,38 @@ def test_a_second_success_is_refunded_by_the_gateway(
     assert kinds(rows)[-2:] == ["refund.created", "refund.processed"]
 
 
+def test_of_successes_in_one_batch_the_first_wins_and_its_own_lease_decides(
+    merchant: Person, config, wait, rows
+) -> None:
+    from dataclasses import replace
+
+    settings.use(replace(config, repeat_payments=False))
+    order = merchant.order()
+    for _ in range(3):
+        merchant.pay(order)
+    wait(2)
+    lost = claim()
+    lose_leases()
+    first, second, third = claim()
+    with transaction():
+        payments.settle(
+            [(each, DECLINED) for each in lost]
+            + [(third, DECLINED), (second, PAID), (third, PAID), (first, PAID)]
+        )
+    (row,) = rows("SELECT * FROM orders")
+    assert (row["status"], row["paid_payment_id"]) == ("paid", second.id)
+    assert [row["payment_id"] for row in rows("SELECT * FROM refunds")] == [first.id]
+    found = {row["id"]: row["status"] for row in rows("SELECT * FROM payments")}
+    assert found == {first.id: "success", second.id: "success", third.id: "failed"}
+    assert kinds(rows)[6:] == [
+        "payment.success",
+        "order.paid",
+        "payment.success",
+        "refund.created",
+        "payment.failed",
+    ]
+
+
 def test_a_late_success_of_a_paid_order_is_refunded_too(
     merchant: Person, config, office, bank, wait, rows
 ) -> None:
@@ -244,6 +280,42 @@ def test_repeated_payments_of_one_order_all_stand_where_allowed(
     assert {row["status"] for row in rows("SELECT status FROM payments")} == {"success"}
     assert rows("SELECT * FROM refunds") == []
     assert kinds(rows).count("order.paid") == 1
+
+
+def test_a_batch_costs_three_messages_of_the_same_statements_whatever_its_size(
+    merchant: Person, wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if db.is_sqlite():
+        pytest.skip("SQLite is asked in the process, one value at a time")
+    run, sent = statements.run_postgresql, list[int]()
+
+    def note_and_run(connection: Any, calls: Any, **frame: Any) -> Any:
+        sent.append(len(statements._in_batches(calls)))
+        return run(connection, calls, **frame)
+
+    def sent_by(verb: Callable[[Any], None], results: Any) -> list[int]:
+        sent.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(statements, "run_postgresql", note_and_run)
+            with transaction():
+                verb(results)
+        return sent
+
+    for size in (1, 7):
+        for _ in range(size):
+            merchant.pay()
+        wait(2)
+        paid = claim()
+        # At the end: transfers, events, two balances.
+        assert sent_by(payments.settle, [(each, PAID) for each in paid]) == [1, 1, 4]
+        for each in paid:
+            with transaction():
+                refunds.create(merchant.merchant_id, each.id, 100, None)
+        wait(10)
+        with transaction():
+            returned = refunds.claim(10)
+        assert len(returned) == size
+        assert sent_by(refunds.settle, [(each, PAID) for each in returned]) == [1, 1, 4]
 
 
 def test_ten_payments_fall_due_together_and_settle_in_one_batch(merchant: Person, wait) -> None:
