@@ -35,7 +35,7 @@ from gateway.core.failures import Conflict as Conflict
 from gateway.core.failures import StatementFailed as StatementFailed
 from gateway.core.failures import translated
 from gateway.core.raw import RawConnections, RawTransaction
-from gateway.core.statements import Call, Statement, Values
+from gateway.core.statements import Call, Statement, Tallies, Values
 from gateway.core.together import Together
 
 LOCK_TIMEOUT_MS = 2000
@@ -44,8 +44,6 @@ _SQLITE_BUSY_TIMEOUT_MS = 15_000
 _GROUP_LOCK_TIMEOUT_MS = 200
 
 _IMPATIENTLY = b"SET LOCAL lock_timeout = %d" % _GROUP_LOCK_TIMEOUT_MS
-
-Tallies = dict[tuple[Statement, tuple[tuple[str, Any], ...]], int]
 
 _engine: Engine | None = None
 _raw: RawConnections | None = None
@@ -244,10 +242,10 @@ class _Unit:
         if self._session is not None:
             self._session.flush()
             if calls or self.tallies:
-                _send(self._driver_connection(), [*calls, *_tallied([self.tallies])])
+                _send(self._driver_connection(), [*calls, *statements.tallied([self.tallies])])
             self._session.commit()
         elif self._raw is not None:
-            self._raw.commit([*calls, *_tallied([self.tallies])])
+            self._raw.commit([*calls, *statements.tallied([self.tallies])])
         elif calls or self.tallies:
             _together.join((calls, self.tallies))
 
@@ -269,13 +267,13 @@ class _Unit:
 def _commit_together(parts: list[tuple[list[Call], Tallies]]) -> list[None]:
     """Several units of work as one transaction; all of them or none."""
     calls = statements.merged([calls for calls, _ in parts])
-    _commit([*calls, *_tallied([tallies for _, tallies in parts])], _IMPATIENTLY)
+    _commit([*calls, *statements.tallied([tallies for _, tallies in parts])], _IMPATIENTLY)
     return [None] * len(parts)
 
 
 def _commit_alone(part: tuple[list[Call], Tallies]) -> None:
     calls, tallies = part
-    _commit([*calls, *_tallied([tallies])], b"")
+    _commit([*calls, *statements.tallied([tallies])], b"")
 
 
 def _commit(calls: list[Call], first: bytes) -> None:
@@ -306,16 +304,6 @@ def _commit_sqlite(connection: Any, calls: list[Call]) -> None:
 def _take_writer() -> None:
     if not _sqlite_writer.acquire(timeout=_SQLITE_BUSY_TIMEOUT_MS / 1000):
         raise Busy("The database is busy, please try again", retry_after=1)
-
-
-def _tallied(gathered: Iterable[Tallies]) -> list[Call]:
-    """One call for each key of all tallies, in the order of the keys."""
-    sums: Tallies = {}
-    for tallies in gathered:
-        for at, change in tallies.items():
-            sums[at] = sums.get(at, 0) + change
-    in_turn = sorted(sums.items(), key=lambda tallied: tallied[0][1])
-    return [(statement, dict(key) | {"change": change}) for (statement, key), change in in_turn]
 
 
 def _is_worth_another_try(error: BaseException, had_company: bool) -> bool:

@@ -10,7 +10,7 @@ not hot is plain SQLAlchemy.
 import itertools
 import re
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -77,6 +77,8 @@ class Statement:
 
 Call = tuple[Statement, Values]
 Binders = dict[str, Callable[[Any], Any]]
+# What is added to a number that many want to change, by statement and key.
+Tallies = dict[tuple[Statement, tuple[tuple[str, Any], ...]], int]
 
 
 def insert_into(table: Table) -> Statement:
@@ -154,6 +156,16 @@ def binders(table: Table, dialect: Dialect) -> Binders:
         if bind is not None and not (dialect.name == "postgresql" and column.type.python_type is datetime):
             found[column.name] = bind
     return found
+
+
+def tallied(gathered: Iterable[Tallies]) -> list[Call]:
+    """One call for each key of all tallies, in the order of the keys."""
+    sums: Tallies = {}
+    for tallies in gathered:
+        for at, change in tallies.items():
+            sums[at] = sums.get(at, 0) + change
+    in_turn = sorted(sums.items(), key=lambda tallied: tallied[0][1])
+    return [(statement, dict(key) | {"change": change}) for (statement, key), change in in_turn]
 
 
 def merged(units: Sequence[Sequence[Call]]) -> list[Call]:
