@@ -1,11 +1,10 @@
 """Every request has an id and is heard to its end; every answer carries the id."""
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import IO, Any
 
 import flask
 from flask import Flask, Response
-from flask.globals import request_ctx
 from flask.typing import ResponseReturnValue
 from werkzeug.routing import MapAdapter
 from werkzeug.utils import cached_property
@@ -39,6 +38,15 @@ class Request(flask.Request):
         if len(raw) >= self.max_content_length:
             raise PayloadTooLarge("The request body is too large")
         return parse_object(raw)
+
+    @cached_property
+    def stream(self) -> IO[bytes]:
+        """What the body is read from: the server's own, if nothing but a length within the limit ends it."""
+        environ, length = self.environ, self.content_length
+        if not length or length > self.max_content_length or "HTTP_TRANSFER_ENCODING" in environ:
+            return super().stream
+        given: IO[bytes] = environ["wsgi.input"]
+        return given if environ.get("wsgi.input_terminated") else super().stream
 
     def hear_out(self) -> None:
         """Read the body, whatever comes of it: an answer over half a request ends the connection."""
@@ -84,7 +92,8 @@ class Gateway(Flask):
 
 def this_request() -> Request:
     """The request that this thread answers; Flask's `request` looks it up again at each attribute."""
-    return cast(Request, request_ctx.request)
+    found: Request = flask.request._get_current_object()  # type: ignore[attr-defined]
+    return found
 
 
 def request_id() -> str:

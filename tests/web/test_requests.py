@@ -5,12 +5,13 @@ import re
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, session
 from flask.testing import FlaskClient
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.test import EnvironBuilder
 
-from gateway.web.requests import Gateway
+from gateway.core.errors import PayloadTooLarge
+from gateway.web.requests import MAX_BODY_BYTES, Gateway, Request
 
 PATHS = (
     "/",
@@ -83,3 +84,48 @@ def test_a_body_is_read_to_its_end_whatever_the_answer(app: Flask, path: str, le
     environ |= length | {"wsgi.input": sent, "wsgi.input_terminated": True}
     b"".join(app(environ, lambda *_: lambda _: None))
     assert sent.read() == b""
+
+
+@pytest.mark.parametrize("size", [1, 1_000, MAX_BODY_BYTES - 1, MAX_BODY_BYTES, MAX_BODY_BYTES + 1])
+@pytest.mark.parametrize("server", [{}, {"wsgi.input_terminated": True}])
+def test_a_body_within_the_limit_is_read_whole_and_no_byte_more(size: int, server: dict[str, Any]) -> None:
+    body = b"x" * size
+    given = body if server else body + b"the next request"
+    environ = EnvironBuilder("/api/v1/orders", method="POST").get_environ()
+    request = Request(environ | server | {"wsgi.input": io.BytesIO(given), "CONTENT_LENGTH": str(size)})
+    if size > MAX_BODY_BYTES:
+        with pytest.raises(RequestEntityTooLarge):
+            request.hear_out()
+    else:
+        request.hear_out()
+        assert request.get_data() == body
+
+
+@pytest.mark.parametrize(
+    "ended_by",
+    [
+        {"HTTP_TRANSFER_ENCODING": "chunked"},
+        {"HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_LENGTH": "5"},
+        {"HTTP_TRANSFER_ENCODING": "gzip, chunked", "CONTENT_LENGTH": "5"},
+        {"CONTENT_LENGTH": "five"},
+        {"CONTENT_LENGTH": "-5"},
+        {"CONTENT_LENGTH": "0"},
+    ],
+)
+def test_a_body_whose_length_nobody_vouches_for_is_cut_off_at_the_limit(ended_by: dict[str, str]) -> None:
+    environ = EnvironBuilder("/api/v1/orders", method="POST").get_environ()
+    endless = {"wsgi.input": io.BytesIO(b"x" * 10 * MAX_BODY_BYTES), "wsgi.input_terminated": True}
+    request = Request(environ | ended_by | endless)
+    request.hear_out()
+    assert len(request.get_data()) == MAX_BODY_BYTES
+    with pytest.raises(PayloadTooLarge):
+        _ = request.json_object
+
+
+def test_the_api_knows_no_session_and_nobody_can_write_to_one(app: Flask) -> None:
+    with app.test_request_context("/api/v1/orders"):
+        assert "person" not in session
+        with pytest.raises(RuntimeError):
+            session["person"] = "somebody"
+    with app.test_request_context("/login"):
+        session["person"] = "somebody"
