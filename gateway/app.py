@@ -10,21 +10,18 @@ from gateway.core import config as settings
 from gateway.core import crypto, db, migration, queue
 from gateway.core.config import Config
 from gateway.domain import merchants
-from gateway.web import assets, filters, requests
+from gateway.web import assets, filters
+from gateway.web.requests import Gateway
 from gateway.web.sessions import PageSessions
-
-MAX_BODY_BYTES = 128 * 1024
 
 
 def create_app(config: Config) -> Flask:
     """The WSGI application of one process, with its database and queue connected."""
     connect(config)
-    app = Flask("gateway", template_folder="../templates", static_folder=None)
+    app = Gateway("gateway", template_folder="../templates", static_folder=None)
     app.config["GATEWAY"] = config
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["SECRET_KEY"] = config.secret_key
     app.session_interface = PageSessions()
-    requests.init_app(app)
     assets.init_app(app)
     filters.init_app(app)
     api.init_app(app)

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from functools import wraps
 
-from flask import Response, g, request
+from flask import Response, g
 
-from gateway.api.answers import answer
-from gateway.api.reading import json_body
+from gateway.api.answers import JsonAnswer, answer
 from gateway.core.db import transaction
 from gateway.domain import idempotency, wire
+from gateway.web.requests import this_request
 
 View = Callable[..., tuple[wire.Json, int]]
 
@@ -18,7 +18,7 @@ def idempotent(view: View) -> Callable[..., Response]:
 
     @wraps(view)
     def wrapper(**path: str) -> Response:
-        key = request.headers.get("Idempotency-Key")
+        key = this_request().headers.get("Idempotency-Key")
         if key is None:
             with transaction():
                 return answer(*view(**path))
@@ -29,14 +29,15 @@ def idempotent(view: View) -> Callable[..., Response]:
 
 def _once(key: str, view: Callable[[], tuple[wire.Json, int]]) -> Response:
     idempotency.check_key(key)
-    wanted = idempotency.fingerprint(request.method, request.path, json_body())
+    request = this_request()
+    wanted = idempotency.fingerprint(request.method, request.path, request.json_object)
 
     def run() -> tuple[int, str]:
         value, status = view()
         return status, wire.encode(value)
 
     stored = idempotency.once(g.caller.merchant_id, key, wanted, run)
-    response = Response(stored.response, stored.status_code, mimetype="application/json")
+    response = JsonAnswer(stored.response, stored.status_code)
     if stored.is_replay:
         response.headers["Idempotent-Replayed"] = "true"
     return response

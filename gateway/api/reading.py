@@ -4,12 +4,13 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from flask import g, request
+from flask import request
 from pydantic import BaseModel
 
-from gateway.core.errors import BadRequest, PayloadTooLarge
-from gateway.core.validation import parse_object, validate
+from gateway.core.errors import BadRequest
+from gateway.core.validation import validate
 from gateway.domain.listing import Wanted
+from gateway.web.requests import this_request
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -18,18 +19,7 @@ MAX_OFFSET = 1_000_000_000
 
 def json_body() -> dict[str, Any]:
     """The request's JSON object, parsed once."""
-    if "json_body" not in g:
-        g.json_body = parse_object(_raw_body())
-    body: dict[str, Any] = g.json_body
-    return body
-
-
-def _raw_body() -> bytes:
-    raw = request.get_data()
-    # A body in chunks has no length to be refused by; Werkzeug cuts it off at the limit and says nothing.
-    if request.max_content_length is not None and len(raw) >= request.max_content_length:
-        raise PayloadTooLarge("The request body is too large")
-    return raw
+    return this_request().json_object
 
 
 def read(model: type[M]) -> M:

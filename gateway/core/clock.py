@@ -2,7 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
+import orjson
+
 _ahead = timedelta()
+_LIKE_THE_CONTRACT = orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECONDS
 
 
 def now() -> datetime:
@@ -12,7 +15,10 @@ def now() -> datetime:
 
 def iso(moment: datetime | None) -> str | None:
     """`2026-01-15T10:31:00Z`: ISO 8601 in UTC with second precision, as the contract shows it."""
-    return None if moment is None else f"{moment.astimezone(UTC).isoformat(timespec='seconds')[:19]}Z"
+    if moment is None:
+        return None
+    quoted = orjson.dumps(moment.astimezone(UTC), option=_LIKE_THE_CONTRACT)
+    return quoted[1:-1].decode()
 
 
 def move(seconds: float) -> None:

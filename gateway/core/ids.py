@@ -7,34 +7,44 @@ from collections import deque
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _LENGTH = 16
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_PAIRS = [a + b for a in ALPHABET for b in ALPHABET]
 
 
-# Fetched a page at a time: each question to the system lets other threads of the process in between.
-_PAGE = 256
-_page: deque[bytes] = deque()
+# Made a page at a time: each question to the system lets other threads of the process in between.
+_PAGE_BYTES = 4096
+_texts: deque[str] = deque()
+_numbers: deque[bytes] = deque()
 # A forked process would else give out the ids of its parent once more.
-os.register_at_fork(after_in_child=_page.clear)
+os.register_at_fork(after_in_child=_texts.clear)
+os.register_at_fork(after_in_child=_numbers.clear)
+
+# A byte below 248 is a character, each as likely as the others; the eight bytes above would favour some.
+_CHARACTERS = (ALPHABET * 4).encode().ljust(256)
+_UNFAIR = bytes(range(4 * len(ALPHABET), 256))
+
+
+def _random_text() -> str:
+    """Sixteen base-62 characters of the system's randomness, never given out twice."""
+    while True:
+        try:
+            return _texts.pop()
+        except IndexError:
+            page = os.urandom(_PAGE_BYTES).translate(_CHARACTERS, _UNFAIR).decode()
+            _texts.extend(page[at : at + _LENGTH] for at in range(0, len(page) - _LENGTH + 1, _LENGTH))
 
 
 def _random_bytes() -> bytes:
-    """Sixteen bytes of the system's randomness, never given out twice."""
+    """Sixteen bytes of the same, never given out twice."""
     while True:
         try:
-            return _page.pop()
+            return _numbers.pop()
         except IndexError:
-            fresh = os.urandom(16 * _PAGE)
-            _page.extend(fresh[at : at + 16] for at in range(0, len(fresh), 16))
+            page = os.urandom(_PAGE_BYTES)
+            _numbers.extend(page[at : at + 16] for at in range(0, _PAGE_BYTES, 16))
 
 
 def new_id(prefix: str) -> str:
     """`pay_` + 16 base-62 characters from the system's randomness: 95 bits."""
-    number = int.from_bytes(_random_bytes(), "big")
-    parts = []
-    for _ in range(_LENGTH // 2):
-        number, pair = divmod(number, len(_PAIRS))
-        parts.append(_PAIRS[pair])
-    return f"{prefix}_{''.join(parts)}"
+    return f"{prefix}_{_random_text()}"
 
 
 def new_uuid() -> str:

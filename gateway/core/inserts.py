@@ -8,11 +8,11 @@ from sqlalchemy.orm import DeclarativeBase
 from gateway.core import statements
 from gateway.core.statements import Binders, Call, Statement
 
-_known: dict[tuple[str, str], tuple[Statement, Binders]] = {}
+_known: dict[tuple[str, str], tuple[Statement, Binders, dict[str, None]]] = {}
 
 
 def of_row(row: DeclarativeBase, dialect: Dialect) -> Call:
-    statement, binders = _insert_into(row.__table__, dialect)
+    statement, binders, _ = _insert_into(row.__table__, dialect)
     # What a new row was given is in its own dictionary; SQLAlchemy's attributes take their time.
     given = row.__dict__
     values = {name: given[name] if name in given else getattr(row, name) for name in statement.names}
@@ -21,8 +21,8 @@ def of_row(row: DeclarativeBase, dialect: Dialect) -> Call:
 
 def of_values(model: type[DeclarativeBase], given: dict[str, Any], dialect: Dialect) -> Call:
     """A row of these values; what is not given is null."""
-    statement, binders = _insert_into(model.__table__, dialect)
-    return statement, _bound({name: given.get(name) for name in statement.names}, binders)
+    statement, binders, blank = _insert_into(model.__table__, dialect)
+    return statement, _bound(blank | given, binders)
 
 
 def statement_of(model: type[DeclarativeBase], dialect: Dialect) -> Statement:
@@ -30,10 +30,12 @@ def statement_of(model: type[DeclarativeBase], dialect: Dialect) -> Statement:
     return _insert_into(model.__table__, dialect)[0]
 
 
-def _insert_into(table: Any, dialect: Dialect) -> tuple[Statement, Binders]:
+def _insert_into(table: Any, dialect: Dialect) -> tuple[Statement, Binders, dict[str, None]]:
+    """The statement, what some of its values have to become first, and a row that holds nothing."""
     known = _known.get((dialect.name, table.name))
     if known is None:
-        known = (statements.insert_into(table), statements.binders(table, dialect))
+        statement = statements.insert_into(table)
+        known = (statement, statements.binders(table, dialect), dict.fromkeys(statement.names))
         _known[dialect.name, table.name] = known
     return known
 

@@ -11,13 +11,13 @@ from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from gateway.api import openapi
-from gateway.app import MAX_BODY_BYTES
 from gateway.core import config as settings
 from gateway.core import db, errors
 from gateway.core.config import Config
 from gateway.core.errors import CODES, Refusal
 from gateway.domain import merchants, orders
 from gateway.web import ratelimit
+from gateway.web.requests import MAX_BODY_BYTES
 from tests.conftest import PROJECT, Office, Person
 
 DOCUMENT = openapi.document()

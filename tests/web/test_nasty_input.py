@@ -13,6 +13,7 @@ from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from gateway.web import ratelimit
+from gateway.web.requests import MAX_BODY_BYTES
 from tests.conftest import Office, Person
 from tests.dashboard.conftest import visit_of
 
@@ -195,7 +196,7 @@ def test_no_body_breaks_a_page(attacker: Attacker) -> None:
     form, parts = "application/x-www-form-urlencoded", "multipart/form-data; boundary=b"
     part = b'--b\r\nContent-Disposition: form-data; name="order_id"'
     bodies = (
-        (b"order_id=" + b"x" * (attacker.app.config["MAX_CONTENT_LENGTH"] + 1), form),
+        (b"order_id=" + b"x" * (MAX_BODY_BYTES + 1), form),
         (b"a=1&" * 5_000, form),
         (b"--b\r\n", parts),
         (part + b"\r\n\r\n\xff\0\r\n--b--", parts),
