@@ -7,7 +7,7 @@ from flask import Response, g
 
 from gateway.api.answers import JsonAnswer, answer
 from gateway.core.db import transaction
-from gateway.domain import idempotency, wire
+from gateway.domain import idempotency, orders, wire
 from gateway.web.requests import this_request
 
 View = Callable[..., tuple[wire.Json, int]]
@@ -30,13 +30,15 @@ def idempotent(view: View) -> Callable[..., Response]:
 def _once(key: str, view: Callable[[], tuple[wire.Json, int]]) -> Response:
     idempotency.check_key(key)
     request = this_request()
-    wanted = idempotency.fingerprint(request.method, request.path, request.json_object)
+    body = request.json_object
+    wanted = idempotency.fingerprint(request.method, request.path, body)
 
     def run() -> tuple[int, str]:
         value, status = view()
         return status, wire.encode(value)
 
-    stored = idempotency.once(g.caller.merchant_id, key, wanted, run)
+    with orders.ahead(body.get("order_id")):
+        stored = idempotency.once(g.caller.merchant_id, key, wanted, run)
     response = JsonAnswer(stored.response, stored.status_code)
     if stored.is_replay:
         response.headers["Idempotent-Replayed"] = "true"

@@ -135,11 +135,13 @@ def update_many(table: str, sets: str, row: str, also: str = "", in_turn: bool =
 def columns_of(table: Any) -> str:
     """All columns under their full names; UUIDs as text, whatever SQLAlchemy has told the driver."""
     return ", ".join(
-        f"CAST({column} AS text)"
-        if isinstance(column.type.dialect_impl(_POSTGRESQL), postgresql.UUID)
-        else str(column)
-        for column in table.columns
+        f"CAST({column} AS text)" if is_uuid(column) else str(column) for column in table.columns
     )
+
+
+def is_uuid(column: Column[Any]) -> bool:
+    """Whether PostgreSQL keeps it as a UUID."""
+    return isinstance(column.type.dialect_impl(_POSTGRESQL), postgresql.UUID)
 
 
 def _from_json(column: Column[Any]) -> str:
