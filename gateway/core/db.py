@@ -92,13 +92,15 @@ def is_sqlite() -> bool:
 
 
 @contextmanager
-def transaction() -> Iterator[None]:
+def transaction(*, is_patient: bool = True) -> Iterator[None]:
     """One unit of work: all of it is committed at the end of the block, or none.
+
+    is_patient  if not, it is soon Busy where somebody holds a row; only without a session, on PostgreSQL
 
     raises  Conflict     a unique constraint was there first
             Unavailable  the database is away or stayed busy for too long
     """
-    yield from _run(_Unit(writes=True))
+    yield from _run(_Unit(writes=True, is_patient=is_patient))
 
 
 @contextmanager
@@ -182,10 +184,9 @@ def fetch_one(statement: Statement, **values: Any) -> Any | None:
 
 def ask(statement: Statement, **values: Any) -> list[tuple[Any, ...]]:
     """The rows of a prepared SELECT, asked once and outside of any unit of work."""
-    calls = [(statement, values)]
     with translated(_drop_connections):
         rows: list[tuple[Any, ...]] = _raw_connections().use(
-            lambda connection: _send(connection, calls).fetchall()
+            lambda connection: _send(connection, [(statement, values)]).fetchall()
         )
     return rows
 
@@ -193,8 +194,9 @@ def ask(statement: Statement, **values: Any) -> list[tuple[Any, ...]]:
 class _Unit:
     """What one `transaction` or `reading` block has gathered."""
 
-    def __init__(self, writes: bool) -> None:
+    def __init__(self, writes: bool, is_patient: bool = True) -> None:
         self.writes = writes
+        self._begin = b"BEGIN" if is_patient else b"BEGIN;" + _IMPATIENTLY
         self.rows: list[DeclarativeBase | Call] = []
         self.tallies: Tallies = {}
         self.rings: set[str] = set()
@@ -223,7 +225,7 @@ class _Unit:
         else:
             if self._raw is None:
                 self._hold_writer()
-                self._raw = RawTransaction(_raw_connections(), is_sqlite())
+                self._raw = RawTransaction(_raw_connections(), is_sqlite(), self._begin)
             rows = self._raw.run(calls).fetchall()
         return rows
 

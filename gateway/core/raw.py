@@ -80,9 +80,10 @@ class RawTransaction:
     """A transaction over a raw connection. On PostgreSQL it begins with its first statement's message
     and ends with its last one's, so that neither costs one of its own."""
 
-    def __init__(self, connections: RawConnections, is_sqlite: bool) -> None:
+    def __init__(self, connections: RawConnections, is_sqlite: bool, begin: bytes = b"BEGIN") -> None:
         self._connections = connections
         self._is_sqlite = is_sqlite
+        self._begin = begin
         self._connection = connections.take()
         self._is_open = False
 
@@ -90,7 +91,7 @@ class RawTransaction:
         """Run the calls now and return the cursor of the last."""
         is_first, self._is_open = not self._is_open, True
         if not self._is_sqlite:
-            return statements.run_postgresql(self._connection, calls, first=b"BEGIN" if is_first else b"")
+            return statements.run_postgresql(self._connection, calls, first=self._begin if is_first else b"")
         if is_first:
             self._connection.execute("BEGIN IMMEDIATE")
         return statements.run_sqlite(self._connection, calls)

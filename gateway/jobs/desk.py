@@ -14,6 +14,7 @@ from gateway.core import clock
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 1.0
+REST_AFTER_TROUBLE_S = 1.0
 
 Claim = TypeVar("Claim")
 Result = TypeVar("Result")
@@ -53,6 +54,7 @@ class Desk:
         self._pool = ThreadPoolExecutor(job.slots, thread_name_prefix=f"call-{job.queue}")
         self._is_rung = False
         self._looks_at_s = 0.0
+        self._rests_until_s = 0.0
 
     def ring(self) -> None:
         """Say that something may be due."""
@@ -72,10 +74,13 @@ class Desk:
 
     def wait_s(self) -> float:
         """How many seconds may pass before it wants to look."""
-        return 0.0 if self._is_rung else max(0.0, self._looks_at_s - time.monotonic())
+        looks_at_s = 0.0 if self._is_rung else self._looks_at_s
+        return max(0.0, max(looks_at_s, self._rests_until_s) - time.monotonic())
 
     def turn(self) -> "Turn | None":
         """What there is to do at this moment, if anything."""
+        if time.monotonic() < self._rests_until_s:
+            return None
         results = [self._finished.popleft() for _ in range(len(self._finished))]
         is_time = self._is_rung or bool(results) or time.monotonic() >= self._looks_at_s
         if not is_time:
@@ -88,6 +93,10 @@ class Desk:
     def keep(self, results: Sequence[tuple[Any, Any]]) -> None:
         """Hold on to results that could not be written now."""
         self._finished.extendleft(reversed(results))
+
+    def rest(self) -> None:
+        """Leave it alone for a while: others should not wait for what holds it up."""
+        self._rests_until_s = time.monotonic() + REST_AFTER_TROUBLE_S
 
     def let_go(self, results: Sequence[tuple[Any, Any]]) -> None:
         """They are written down, or nobody could write them."""

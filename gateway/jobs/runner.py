@@ -17,11 +17,10 @@ from typing import Any
 from gateway.core import clock
 from gateway.core.db import transaction
 from gateway.core.errors import Busy, Unavailable
-from gateway.jobs.desk import LOOK_EVERY_S, Desk, Job, Turn
+from gateway.jobs.desk import LOOK_EVERY_S, REST_AFTER_TROUBLE_S, Desk, Job, Turn
 
 log = logging.getLogger(__name__)
 
-_REST_AFTER_TROUBLE_S = 1.0
 # Calls that end at nearly the same time are written down together.
 _GATHER_S = 0.002
 
@@ -50,10 +49,10 @@ class Runner(threading.Thread):
             try:
                 wait_s = self.step()
             except Unavailable:
-                wait_s = _REST_AFTER_TROUBLE_S  # already logged; the rows wait
+                wait_s = REST_AFTER_TROUBLE_S  # already logged; the rows wait
             except Exception:
                 log.exception("a round failed")
-                wait_s = _REST_AFTER_TROUBLE_S
+                wait_s = REST_AFTER_TROUBLE_S
             self._wake.wait(wait_s)
             self._wake.clear()
         for desk in self.desks.values():
@@ -80,7 +79,7 @@ class Runner(threading.Thread):
     def _take(self, turns: Sequence[Turn]) -> list[Sequence[Any]]:
         """Record and claim for all of them at once; what was claimed, turn by turn."""
         try:
-            with transaction():
+            with transaction(is_patient=False):
                 for turn in turns:
                     turn.record()
                 claimed = [self._claim(turn) for turn in turns]
@@ -113,6 +112,7 @@ class Runner(threading.Thread):
             self._record_alone(turn)
         except Unavailable:
             self._keep(turn)
+            turn.desk.rest()
             return []
         turn.desk.let_go(turn.results)
         try:

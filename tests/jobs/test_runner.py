@@ -3,12 +3,14 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import pytest
 
 from gateway.core import clock
-from gateway.core.errors import Unavailable
+from gateway.core.db import transaction
+from gateway.core.errors import Busy, Unavailable
 from gateway.jobs.desk import LOOK_EVERY_S, Job
 from gateway.jobs.runner import Runner
 
@@ -201,3 +203,75 @@ def test_stopping_does_not_wait_for_a_database_that_is_away(config) -> None:
     runner.stop()
     runner.join(5)
     assert not runner.is_alive()
+
+
+def test_queues_are_worked_through_in_one_transaction(config, monkeypatch) -> None:
+    one, other = Desk("a"), Desk("b")
+    runner = Runner([one.job("payments"), other.job("webhooks")])
+    opened: list[str] = []
+
+    @contextmanager
+    def counted(**how: bool) -> Iterator[None]:
+        opened.append("transaction")
+        with transaction(**how):
+            yield
+
+    monkeypatch.setattr("gateway.jobs.runner.transaction", counted)
+    runner.step()
+    eventually(lambda: all(desk._finished for desk in runner.desks.values()))
+    runner.step()
+    assert (one.written, other.written) == (["a done"], ["b done"])
+    assert len(opened) == 2
+
+
+@pytest.mark.parametrize("trouble", [ValueError("odd"), Busy("somebody holds the row")])
+def test_a_queue_in_trouble_does_not_stop_the_others(running, trouble: Exception) -> None:
+    bad, good = Desk("x"), Desk("a", "b", "c", "d")
+
+    def refuse(_names: list[str]) -> None:
+        raise trouble
+
+    bad.refuse = refuse
+    running(Runner([bad.job("payments"), good.job("webhooks", slots=2)]))
+    eventually(lambda: len(good.written) == 4)
+    assert bad.written == []
+
+
+def test_a_queue_that_cannot_be_claimed_from_does_not_stop_the_others(running) -> None:
+    bad, good = Desk("x"), Desk("a", "b", "c", "d")
+
+    def claim(_free: int, _under_way: Sequence[str]) -> list[str]:
+        raise ValueError("odd")
+
+    bad.claim = claim  # type: ignore[method-assign]
+    running(Runner([bad.job("payments"), good.job("webhooks", slots=2)]))
+    eventually(lambda: len(good.written) == 4)
+
+
+def test_calls_that_end_together_are_written_down_together(running) -> None:
+    desk, gate = Desk(*"abcdef"), threading.Event()
+    desk.call = lambda name: f"{name} {gate.wait(5)}"
+    runner = running(desk.runner(slots=6))
+    eventually(lambda: len(runner.desks["payments"]._under_way) == 6)
+    gate.set()
+    eventually(lambda: len(desk.written) == 6)
+    assert len(desk.batches) < 6
+
+
+def test_who_is_held_up_rests_before_the_next_try(config) -> None:
+    desk, tries = Desk("x"), []
+
+    def refuse(_names: list[str]) -> None:
+        tries.append(time.monotonic())
+        raise Busy("somebody holds the row")
+
+    desk.refuse = refuse
+    runner = desk.runner()
+    runner.step()
+    eventually(lambda: bool(runner.desks["payments"]._finished))
+    runner.step()
+    assert len(tries) == 2, "once with the others, once alone"
+    assert runner.step() > 0.5
+    runner.ring("payments")
+    assert runner.step() > 0.5
+    assert len(tries) == 2
