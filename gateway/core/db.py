@@ -41,9 +41,7 @@ from gateway.core.together import Together
 LOCK_TIMEOUT_MS = 2000
 _SQLITE_BUSY_TIMEOUT_MS = 15_000
 # Others wait behind a group, so it does not wait long itself for a row that somebody else holds.
-_GROUP_LOCK_TIMEOUT_MS = 200
-
-_IMPATIENTLY = b"SET LOCAL lock_timeout = %d" % _GROUP_LOCK_TIMEOUT_MS
+_IMPATIENTLY = b"SET LOCAL lock_timeout = '200 ms'"
 
 _engine: Engine | None = None
 _raw: RawConnections | None = None
@@ -153,6 +151,11 @@ def ring(queue_name: str) -> None:
     _unit().rings.add(queue_name)
 
 
+def hush(queue_name: str) -> None:
+    """Ring it not after all: what was to be done is done."""
+    _unit().rings.discard(queue_name)
+
+
 def fetch_all(statement: Statement, **values: Any) -> list[tuple[Any, ...]]:
     """The rows of a prepared statement that runs now, inside the unit of work around the caller.
 
@@ -240,7 +243,8 @@ class _Unit:
     def commit(self) -> None:
         if not self.writes:
             return  # what was only to be looked at is rolled back
-        calls = [_call(row) if isinstance(row, DeclarativeBase) else row for row in self.rows]
+        dialect = engine().dialect
+        calls = [row if isinstance(row, tuple) else inserts.of_row(row, dialect) for row in self.rows]
         if self._session is not None:
             self._session.flush()
             if calls or self.tallies:
@@ -274,8 +278,7 @@ def _commit_together(parts: list[tuple[list[Call], Tallies]]) -> list[None]:
 
 
 def _commit_alone(part: tuple[list[Call], Tallies]) -> None:
-    calls, tallies = part
-    _commit([*calls, *statements.tallied([tallies])], b"")
+    _commit([*part[0], *statements.tallied([part[1]])], b"")
 
 
 def _commit(calls: list[Call], first: bytes) -> None:
@@ -318,10 +321,6 @@ def _is_worth_another_try(error: BaseException, had_company: bool) -> bool:
 _together: Together[tuple[list[Call], Tallies], None] = Together(
     _commit_together, _commit_alone, _is_worth_another_try
 )
-
-
-def _call(row: DeclarativeBase) -> Call:
-    return inserts.of_row(row, engine().dialect)
 
 
 def _unit() -> _Unit:

@@ -27,8 +27,10 @@ log = logging.getLogger(__name__)
 
 QUEUES = ("payments", "refunds", "webhooks")
 
-# Between two knocks at Redis; longer where the worker is in this process and has heard it already.
+# Between two knocks at Redis: longer and longer while somebody rings all the time, because a worker that
+# finds something looks again by itself; and where the worker is in this process and has heard it already.
 _COALESCE_S = 0.01
+_COALESCE_MOST_S = 0.04
 _COALESCE_AT_HOME_S = 0.1
 _REST_S = 2.0
 # A bell carries nothing, so a few unanswered ones say as much as a million.
@@ -68,13 +70,15 @@ class Ringer(threading.Thread):
         self._wake.set()
 
     def run(self) -> None:
+        rest_s = _COALESCE_S
         while not self._end.is_set():
             self._wake.wait()
             self._wake.clear()
             for name in [name for name in QUEUES if name in self._wanted]:
                 self._wanted.discard(name)
                 self._knock(name)
-            self._end.wait(_COALESCE_AT_HOME_S if _at_home else _COALESCE_S)
+            self._end.wait(_COALESCE_AT_HOME_S if _at_home else rest_s)
+            rest_s = min(2 * rest_s, _COALESCE_MOST_S) if self._wake.is_set() else _COALESCE_S
 
     def _knock(self, name: str) -> None:
         try:

@@ -15,7 +15,7 @@ import orjson
 from sqlalchemy import select
 
 from gateway.core import clock, config
-from gateway.core.db import add_row, fetch_all, fetch_many, gathered, later, ring, session
+from gateway.core.db import add_row, fetch_all, fetch_many, gathered, hush, later, ring, session
 from gateway.core.errors import NotFound
 from gateway.core.ids import is_id, new_id, new_uuid
 from gateway.core.statements import Statement, moment, update_many
@@ -92,8 +92,7 @@ def fan_out(start: Start = _leave) -> int:
     rows = fetch_all(_WAITING, limit=FAN_OUT_BATCH)
     is_all = len(rows) < FAN_OUT_BATCH
     own = gathered(Event) if is_all else []
-    if not is_all:
-        ring("webhooks")
+    (hush if is_all else ring)("webhooks")
     events = [_waiting(*row[1:]) for row in rows]
     events += [_waiting(*(new[name] for name in Waiting._fields)) for new in own]
     if not events:

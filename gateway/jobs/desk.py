@@ -142,6 +142,10 @@ class Turn:
     free: int
     under_way: Sequence[Any]
 
+    @property
+    def is_quick(self) -> bool:
+        return self.desk.job.is_quick
+
     def record(self) -> None:
         if self.results:
             self.desk.job.record(self.results)

@@ -66,23 +66,25 @@ class Runner(threading.Thread):
         looked_at = clock.now()
         claimed = self._take(turns) if turns else []
         for turn, claims in zip(turns, claimed, strict=True):
-            turn.desk.start(claims)
+            turn.desk.start(claims or [])
         if self._stopping:
             return LOOK_EVERY_S
         for turn, claims in zip(turns, claimed, strict=True):
-            if turn.free > 0:
+            if claims is None:
+                turn.desk.ring()
+            elif turn.free > 0:
                 turn.desk.look_again(looked_at, has_found=bool(claims))
             else:
                 turn.desk.look_later()
         return min(LOOK_EVERY_S, *(desk.wait_s() for desk in self.desks.values()))
 
-    def _take(self, turns: Sequence[Turn]) -> list[Sequence[Any]]:
-        """Record and claim for all of them at once; what was claimed, turn by turn."""
+    def _take(self, turns: Sequence[Turn]) -> list[Sequence[Any] | None]:
+        """Record and claim for all at once; what was claimed, turn by turn, None where it was put off."""
         try:
             with transaction(is_patient=False):
                 for turn in turns:
                     turn.record()
-                claimed = [self._claim(turn) for turn in turns]
+                claimed = self._claim_all(turns)
         except Exception as error:
             if isinstance(error, Unavailable) and not isinstance(error, Busy):
                 for turn in turns:
@@ -93,6 +95,17 @@ class Runner(threading.Thread):
             return [self._take_alone(turn) for turn in turns]
         for turn in turns:
             turn.desk.let_go(turn.results)
+        return claimed
+
+    def _claim_all(self, turns: Sequence[Turn]) -> list[Sequence[Any] | None]:
+        """What is quick goes first and alone: the next round is at once and takes what came of it, too."""
+        claimed: list[Sequence[Any] | None] = []
+        goes_alone = not any(turn.results for turn in turns)
+        is_under_way = False
+        for turn in turns:
+            claims = None if is_under_way and goes_alone else self._claim(turn)
+            claimed.append(claims)
+            is_under_way = is_under_way or (turn.is_quick and bool(claims))
         return claimed
 
     def _claim(self, turn: Turn) -> Sequence[Any]:

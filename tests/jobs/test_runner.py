@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -275,3 +276,23 @@ def test_who_is_held_up_rests_before_the_next_try(config) -> None:
     runner.ring("payments")
     assert runner.step() > 0.5
     assert len(tries) == 2
+
+
+def test_what_is_quick_goes_first_and_takes_with_it_what_comes_of_it(config) -> None:
+    quick, slow = Desk("paid"), Desk()
+    quick.refuse = lambda _names: slow.waiting.append("told")
+    runner = Runner([replace(quick.job("payments"), is_quick=True), slow.job("webhooks")])
+    assert runner.step() == 0.0
+    assert slow.asked_for == [], "it would be asked again at once"
+    runner.step()
+    assert quick.written == ["paid done"]
+    assert list(runner.desks["webhooks"]._under_way.values()) == ["told"]
+
+
+def test_what_is_quick_and_never_ends_does_not_keep_others_waiting(config) -> None:
+    quick, slow = Desk(*(f"n{number}" for number in range(40))), Desk("told")
+    runner = Runner([replace(quick.job("payments", slots=4), is_quick=True), slow.job("webhooks")])
+    runner.step()
+    runner.step()
+    assert len(quick.waiting) == 32
+    assert slow.waiting == []
