@@ -58,6 +58,7 @@ class Ringer(threading.Thread):
         self._config = config
         self._bells: dict[str, tuple[Huey, Callable[[], Any]]] = {}
         self._wanted: set[str] = set()
+        self._unheard: dict[str, int] = {}
         self._wake = threading.Event()
         self._end = threading.Event()
 
@@ -83,8 +84,12 @@ class Ringer(threading.Thread):
     def _knock(self, name: str) -> None:
         try:
             huey, bell = self._bell(name)
-            if huey.pending_count() < _ENOUGH_BELLS:
+            if self._unheard.get(name, 0) >= _ENOUGH_BELLS:
+                self._unheard[name] = huey.pending_count()
+            if self._unheard.get(name, 0) < _ENOUGH_BELLS:
                 bell()
+                # Counted behind the bell, so that nobody hears it later for that.
+                self._unheard[name] = huey.pending_count()
         except Exception as error:  # any queue trouble: the sweeper finds the row
             log.warning("queue %s cannot be rung: %s", name, type(error).__name__)
             self._end.wait(_REST_S)
