@@ -213,17 +213,23 @@ def test(arguments: Sequence[str]) -> None:
     """Run the tests, with PostgreSQL, Redis, Node and a browser where they are found."""
     found = preflight(os.environ)
     environ = {name: value for name, value in os.environ.items() if name not in TEST_NAMES.values()} | found
-    # Whoever names tests, processes or a debugger knows better; only a plain run is split: what needs
-    # little by two processes, then whole gateways, crowds and browsers with the machine to themselves.
+    # Whoever names tests, processes or a debugger knows better; only a plain run is split.
     own_ways = ("-n", "-p", "-m", "--numprocesses", "--dist", "--pdb", "--trace")
     is_plain = all(word.startswith("-") and not word.startswith(own_ways) for word in arguments)
-    runs = [["-n", "2", "-m", "not crowded"], ["-m", "crowded"]] if is_plain else [[]]
+    runs = TEST_ROUNDS if is_plain else [[]]
     command = [sys.executable, "-m", "pytest"]
     codes = [subprocess.call([*command, *run, *arguments], cwd=PROJECT_ROOT, env=environ) for run in runs]
-    # Half of a run may be empty, as -k likes it; all of it may not.
+    # A round may be empty, as -k likes it; all of them may not.
     sys.exit(max([code for code in codes if code != NO_TESTS], default=NO_TESTS))
 
 
+# What needs little, by two processes; browsers beside faults, which both wait most of the time; and whole
+# gateways and crowds with the machine to themselves.
+TEST_ROUNDS = [
+    ["-n", "2", "-m", "not crowded"],
+    ["-n", "2", "--dist", "loadgroup", "-m", "patient"],
+    ["-m", "crowded and not patient"],
+]
 NO_TESTS = 5
 
 

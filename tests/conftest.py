@@ -37,11 +37,12 @@ RIVAL_ID = "11111111-2222-4333-8444-555555555555"
 PEOPLE = ("merchants", "users", "api_keys", "webhook_endpoints")
 
 
+# These mostly wait, for leases to run out and for pages to change: browsers may run beside the others.
+PATIENT = ("browser", "faults", "shop", "receivers")
 CROWDED = (
+    *PATIENT,
     "races",
-    "faults",
     "story",
-    "browser",
     "bench",
     "shop",
     "receivers",
@@ -58,11 +59,15 @@ CROWDED = (
 # First, because pytest-xdist reads the groups in a hook of the same name.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole gateways and crowds of processes take turns: two at once would ask too much of one machine."""
+    """Whole gateways and crowds of processes take turns: many at once would ask too much of one machine."""
     for item in items:
-        if any(word in item.path.parts for word in CROWDED):
-            item.add_marker(pytest.mark.crowded)
-            item.add_marker(pytest.mark.xdist_group("crowded"))
+        family = next((word for word in CROWDED if word in item.path.parts), None)
+        if family is None:
+            continue
+        item.add_marker(pytest.mark.crowded)
+        if family in PATIENT:
+            item.add_marker(pytest.mark.patient)
+        item.add_marker(pytest.mark.xdist_group("browser" if family == "browser" else "crowded"))
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgres"])
