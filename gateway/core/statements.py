@@ -97,29 +97,25 @@ def insert_into(table: Table) -> Statement:
 def update_each(
     table: str, sets: str, row: str, also: str = "", *, returning: str = "", in_turn: bool = False
 ) -> Statement:
-    """An UPDATE of single rows, and its `batch`, from one text; as for `update_many`.
+    """An UPDATE of single rows, and its `batch`, from one text.
 
+    row        the values of one call with their types, its key first
+    sets       what is set, and `also` what else must hold; the values are r.…
     returning  what each changed row gives back, such as `columns_of` its table
+    in_turn    lock the rows in the order of their keys before any is changed, so that two
+               batches cannot wait for each other; `also` then names no values
     """
     key = row.split()[0]
     returning = f" RETURNING {returning}" if returning else ""
     sql = f"UPDATE {table} SET {sets} WHERE {table}.{key} = r.{key}{also}"
     return Statement(
-        _VALUE.sub(r":\1", sql) + returning, update_many(table, sets, row, also, in_turn) + returning
+        _VALUE.sub(r":\1", sql) + returning, _update_many(table, sets, row, also, in_turn) + returning
     )
 
 
-def update_many(table: str, sets: str, row: str, also: str = "", in_turn: bool = False) -> str:
-    """The `batch` of an UPDATE of single rows.
-
-    row      the values of one call with their types, its key first
-    sets     what is set, and `also` what else must hold; the values are r.…
-    in_turn  lock the rows in the order of their keys before any is changed, so that two
-             batches cannot wait for each other; `also` then names no values
-
-    The keys are named twice: the planner cannot know how few rows come in, and
-    would rather read the whole index of a table that is small as yet.
-    """
+def _update_many(table: str, sets: str, row: str, also: str, in_turn: bool) -> str:
+    """The keys are named twice: the planner cannot know how few rows come in, and would rather read the
+    whole index of a table that is small as yet."""
     key = row.split()[0]
     wanted, held = f"{table}.{key} = ANY (ARRAY(SELECT {key} FROM r)){also}", ""
     if in_turn:

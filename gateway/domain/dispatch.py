@@ -14,7 +14,7 @@ from gateway.core import clock, config, signing
 from gateway.core.db import add_row, fetch_all, fetch_one, later
 from gateway.core.ids import new_uuid
 from gateway.core.sending import Receipt
-from gateway.core.statements import Statement, moment, update_many
+from gateway.core.statements import Statement, moment, update_each
 from gateway.domain import endpoints, events
 from gateway.models import Attempt
 from gateway.models.webhooks import Address
@@ -32,28 +32,19 @@ _CLOSE_INTERRUPTED = Statement(
     " WHERE delivery_id = :delivery_id AND outcome IS NULL"
 )
 # An attempt that has an outcome was interrupted, and its lease lost.
-_FINISH_ATTEMPT = Statement(
-    "UPDATE delivery_attempts SET duration_ms = :duration_ms, outcome = :outcome, response_code = :code,"
-    " error = :error WHERE id = :id AND outcome IS NULL",
-    update_many(
-        "delivery_attempts",
-        "duration_ms = r.duration_ms, outcome = r.outcome, response_code = r.code, error = r.error",
-        "id uuid, duration_ms int, outcome text, code int, error text",
-        " AND delivery_attempts.outcome IS NULL",
-    ),
+_FINISH_ATTEMPT = update_each(
+    "delivery_attempts",
+    "duration_ms = r.duration_ms, outcome = r.outcome, response_code = r.code, error = r.error",
+    "id uuid, duration_ms int, outcome text, code int, error text",
+    " AND delivery_attempts.outcome IS NULL",
 )
-_SUCCEED = Statement(
-    "UPDATE webhook_logs SET status = 'success', attempts = CASE WHEN attempts < 1 THEN 1 ELSE attempts END,"
-    " next_retry_at = NULL, response_code = :code, response_body = :body,"
-    " lease_token = NULL, lease_until = NULL WHERE id = :id AND lease_token = :token",
-    update_many(
-        "webhook_logs",
-        "status = 'success', attempts = CASE WHEN attempts < 1 THEN 1 ELSE attempts END,"
-        " next_retry_at = NULL, response_code = r.code, response_body = r.body,"
-        " lease_token = NULL, lease_until = NULL",
-        "id uuid, token uuid, code int, body text",
-        " AND webhook_logs.lease_token = r.token",
-    ),
+_SUCCEED = update_each(
+    "webhook_logs",
+    "status = 'success', attempts = CASE WHEN attempts < 1 THEN 1 ELSE attempts END,"
+    " next_retry_at = NULL, response_code = r.code, response_body = r.body,"
+    " lease_token = NULL, lease_until = NULL",
+    "id uuid, token uuid, code int, body text",
+    " AND webhook_logs.lease_token = r.token",
 )
 _HELD = Statement(
     "SELECT CAST(id AS text), CAST(lease_token AS text), attempts FROM webhook_logs"
@@ -74,15 +65,11 @@ _DUE = Statement(
     " AND d.endpoint_id NOT IN (SELECT value FROM json_array_elements_text(:full))"
     " ORDER BY d.next_retry_at LIMIT :limit FOR UPDATE OF d SKIP LOCKED"
 )
-_LEASE = Statement(
-    "UPDATE webhook_logs SET lease_token = :token, attempts = :attempts, last_attempt_at = :now,"
-    f" lease_until = clock_timestamp() + interval '{LEASE_S} seconds' WHERE id = :id",
-    update_many(
-        "webhook_logs",
-        "lease_token = r.token, attempts = r.attempts, last_attempt_at = r.now,"
-        f" lease_until = clock_timestamp() + interval '{LEASE_S} seconds'",
-        "id uuid, token uuid, attempts int, now timestamptz",
-    ),
+_LEASE = update_each(
+    "webhook_logs",
+    "lease_token = r.token, attempts = r.attempts, last_attempt_at = r.now,"
+    f" lease_until = clock_timestamp() + interval '{LEASE_S} seconds'",
+    "id uuid, token uuid, attempts int, now timestamptz",
 )
 _NEXT_DUE = Statement(
     "SELECT min(next_retry_at) FROM webhook_logs WHERE status = 'pending' AND lease_until IS NULL"

@@ -18,7 +18,7 @@ from gateway.core import clock, config
 from gateway.core.db import add_row, fetch_all, fetch_many, gathered, hush, later, ring, session
 from gateway.core.errors import NotFound
 from gateway.core.ids import is_id, new_id, new_uuid
-from gateway.core.statements import Statement, moment, update_many
+from gateway.core.statements import Statement, moment, update_each
 from gateway.domain import wire
 from gateway.models import Delivery, Event
 from gateway.models.webhooks import Address, Waiting
@@ -44,10 +44,7 @@ _ADVANCE = Statement(
     " SELECT merchant_id, by FROM json_to_recordset(:rows) AS r (merchant_id uuid, by bigint)"
     f" ORDER BY merchant_id{_ADVANCED}",
 )
-_NUMBER_EVENT = Statement(
-    "UPDATE events SET sequence = :sequence WHERE position = :position",
-    update_many("events", "sequence = r.sequence", "position bigint, sequence bigint"),
-)
+_NUMBER_EVENT = update_each("events", "sequence = r.sequence", "position bigint, sequence bigint")
 
 # A new delivery's values, where it goes, and the database's clock; may make it one that is under way.
 Start = Callable[[dict[str, Any], Address, datetime], None]

@@ -20,7 +20,7 @@ from gateway.models import Payment, Refund
 
 _PAYMENTS = Statement(
     f"SELECT {columns_of(Payment.__table__)} FROM payments"
-    " WHERE id IN (SELECT value FROM json_array_elements_text(:ids))"
+    " WHERE id = ANY (ARRAY(SELECT value FROM json_array_elements_text(:ids)))"
 )
 # IS TRUE leaves a plan that lasts only the id to look by, and not the merchant's index.
 _RESERVE = Statement(

@@ -79,7 +79,10 @@ def test_an_update_of_single_rows_has_one_text_for_one_and_for_many() -> None:
     plain = statements.update_each("t", "a = r.x", "id text, x int")
     assert plain.sql == "UPDATE t SET a = :x WHERE t.id = :id"
     assert plain.batch is not None
-    assert plain.batch.sql == statements.update_many("t", "a = r.x", "id text, x int")
+    assert plain.batch.sql == (
+        "WITH r AS MATERIALIZED (SELECT * FROM json_to_recordset(:rows) AS r (id text, x int))"
+        " UPDATE t SET a = r.x FROM r WHERE t.id = r.id AND t.id = ANY (ARRAY(SELECT id FROM r))"
+    )
 
 
 def test_a_raw_moment_is_aware_and_in_utc_from_either_engine() -> None:
