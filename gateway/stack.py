@@ -73,7 +73,7 @@ def granian(config: Config, environ: Mapping[str, str], target: str = "wsgi:app"
         "--http1-header-read-timeout": "10000",
         "--workers-kill-timeout": "15",
         "--respawn-interval": "1",
-        # `warning` complains at each start that 8 threads are many for few cores; ours wait for a database.
+        # `warning` complains at each start that 16 threads are many for few cores; ours wait for a database.
         "--log-level": "error",
     }
     words = [word for option in options.items() for word in option]

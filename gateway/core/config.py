@@ -48,7 +48,7 @@ class Config:
     var_dir: Path = PROJECT_ROOT / "var"
     port: int = 8000
     web_workers: int = 2
-    web_threads: int = 8
+    web_threads: int = 16
     public_url: str = "http://localhost:8000"
     api_url: str = "http://localhost:8000"
     checkout_url: str = "http://localhost:8000"
@@ -134,7 +134,7 @@ class Config:
             var_dir=var_dir,
             port=port,
             web_workers=read.integer("WEB_WORKERS", 2, 1, 64),
-            web_threads=read.integer("WEB_THREADS", 8, 1, 64),
+            web_threads=read.integer("WEB_THREADS", 16, 1, 64),
             public_url=public_url,
             api_url=read.url("API_URL", public_url),
             checkout_url=read.url("CHECKOUT_URL", public_url),

@@ -156,6 +156,11 @@ def hush(queue_name: str) -> None:
     _unit().rings.discard(queue_name)
 
 
+def is_rung(queue_name: str) -> bool:
+    """Whether this unit of work will ring it."""
+    return queue_name in _unit().rings
+
+
 def fetch_all(statement: Statement, **values: Any) -> list[tuple[Any, ...]]:
     """The rows of a prepared statement that runs now, inside the unit of work around the caller.
 
@@ -187,11 +192,9 @@ def fetch_one(statement: Statement, **values: Any) -> Any | None:
 
 def ask(statement: Statement, **values: Any) -> list[tuple[Any, ...]]:
     """The rows of a prepared SELECT, asked once and outside of any unit of work."""
+    call: list[Call] = [(statement, values)]
     with translated(_drop_connections):
-        rows: list[tuple[Any, ...]] = _raw_connections().use(
-            lambda connection: _send(connection, [(statement, values)]).fetchall()
-        )
-    return rows
+        return list(_raw_connections().use(lambda connection: _send(connection, call).fetchall()))
 
 
 class _Unit:
@@ -220,17 +223,14 @@ class _Unit:
         return self._session
 
     def fetch_all(self, calls: list[Call]) -> list[tuple[Any, ...]]:
-        rows: list[tuple[Any, ...]]
         if self._session is not None:
-            rows = _send(self._driver_connection(), calls).fetchall()
-        elif not self.writes:
-            rows = _raw_connections().use(lambda connection: _send(connection, calls).fetchall())
-        else:
-            if self._raw is None:
-                self._hold_writer()
-                self._raw = RawTransaction(_raw_connections(), is_sqlite(), self._begin)
-            rows = self._raw.run(calls).fetchall()
-        return rows
+            return list(_send(self._driver_connection(), calls).fetchall())
+        if not self.writes:
+            return list(_raw_connections().use(lambda connection: _send(connection, calls).fetchall()))
+        if self._raw is None:
+            self._hold_writer()
+            self._raw = RawTransaction(_raw_connections(), is_sqlite(), self._begin)
+        return list(self._raw.run(calls).fetchall())
 
     def _driver_connection(self) -> Any:
         return self.session().connection().connection.driver_connection

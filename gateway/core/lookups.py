@@ -24,6 +24,9 @@ from gateway.core.together import Together
 Key = tuple[str, ...]
 Found = tuple[Any, ...] | None
 
+# Threads come one by one out of the same interpreter; those that come for the same are worth a moment.
+_COMPANY_S = 0.0005
+
 _local = threading.local()
 
 
@@ -99,7 +102,7 @@ class _Question:
             f" {' '.join(joins)}"
         )
         self._together: Together[Sequence[Key], Sequence[Found]] = Together(
-            self._ask, self._ask_alone, _is_worth_another_try
+            self._ask, self._ask_alone, _is_worth_another_try, _COMPANY_S
         )
 
     def answer(self, keys: Sequence[Key]) -> Sequence[Found]:

@@ -3,10 +3,12 @@
 A commit costs one wait for the disk and a look-up one message, however much
 they carry. So the first thread to come does its part at once; those that come
 while it is under way gather behind it, and the first of them then does all
-their parts together. Nobody waits for company, and alone nobody is slower.
+their parts together. Alone nobody is slower.
 """
 
+import itertools
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -22,6 +24,8 @@ class Together(Generic[Part, Result]):
     alone(part)   does one part whose group failed, so that everybody hears of
                   their own, and takes the time it needs
     is_worth(error, had_company)  whether that makes sense after this failure
+    company_s     how long the first of a group waits for others, while there are any about:
+                  the group before had some
     """
 
     def __init__(
@@ -29,10 +33,13 @@ class Together(Generic[Part, Result]):
         do: Callable[[list[Part]], Sequence[Result]],
         alone: Callable[[Part], Result],
         is_worth: Callable[[BaseException, bool], bool],
+        company_s: float = 0.0,
     ) -> None:
         self._do = do
         self._alone = alone
         self._is_worth = is_worth
+        self._company_s = company_s
+        self._has_company = False
         self._lock = threading.Lock()
         self._waiting: list[_Entry[Part, Result]] = []
         self._is_led = False
@@ -45,6 +52,10 @@ class Together(Generic[Part, Result]):
             leads, self._is_led = not self._is_led, True
         if not leads:
             entry.turn.acquire()
+            if entry.next is not None:
+                entry.next.turn.release()
+        elif self._has_company and self._company_s:
+            time.sleep(self._company_s)
         if not entry.is_over:
             self._lead()
         if entry.error is None:
@@ -63,17 +74,24 @@ class Together(Generic[Part, Result]):
         except BaseException as error:
             for entry in group:
                 entry.error, entry.had_company = error, len(group) > 1
-        with self._lock:
-            self._is_led = bool(self._waiting)
-            successor = self._waiting[:1]
+        self._has_company = len(group) > 1
         for entry in group:
             entry.is_over = True
-        for entry in [*group, *successor]:
-            entry.turn.release()
+        with self._lock:
+            self._is_led = bool(self._waiting)
+            woken = group[1:] + self._waiting[:1]
+        for entry, following in itertools.pairwise(woken):
+            entry.next = following
+        if woken:
+            woken[0].turn.release()
 
 
 class _Entry(Generic[Part, Result]):
-    """One thread's part. `turn` opens when it is over, or when this thread is to lead."""
+    """One thread's part. `turn` opens when it is over, or when this thread is to lead.
+
+    Then it opens the turn of `next`. Woken all at once, the threads would only stand in
+    line for the interpreter, each of them twice asleep.
+    """
 
     def __init__(self, part: Part) -> None:
         self.part = part
@@ -81,5 +99,6 @@ class _Entry(Generic[Part, Result]):
         self.error: BaseException | None = None
         self.had_company = False
         self.is_over = False
+        self.next: _Entry[Part, Result] | None = None
         self.turn = threading.Lock()
         self.turn.acquire()

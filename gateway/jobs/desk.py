@@ -28,7 +28,8 @@ class Job(Generic[Claim, Result]):
     call(claim)             the one call outside; with no transaction open
     record(results)         write the outcomes down; in the caller's transaction
     next_due()              when the next row falls due
-    is_quick                the call does not really leave the process, so it needs no thread of its own
+    is_quick                the call neither leaves the process nor leaves a trace outside: it needs no
+                            thread, and may be made inside the transaction that claims and records
     """
 
     queue: str
@@ -77,12 +78,12 @@ class Desk:
         looks_at_s = 0.0 if self._is_rung else self._looks_at_s
         return max(0.0, max(looks_at_s, self._rests_until_s) - time.monotonic())
 
-    def turn(self) -> "Turn | None":
+    def turn(self, *, is_rung: bool = False) -> "Turn | None":
         """What there is to do at this moment, if anything."""
         if time.monotonic() < self._rests_until_s:
             return None
         results = [self._finished.popleft() for _ in range(len(self._finished))]
-        is_time = self._is_rung or bool(results) or time.monotonic() >= self._looks_at_s
+        is_time = is_rung or self._is_rung or bool(results) or time.monotonic() >= self._looks_at_s
         if not is_time:
             return None
         self._is_rung = False
@@ -121,37 +122,50 @@ class Desk:
     def look_later(self) -> None:
         self._looks_at_s = time.monotonic() + LOOK_EVERY_S
 
-    def _call(self, claim: Any) -> None:
+    def answer(self, claim: Any) -> tuple[Any, Any] | None:
+        """The claim and what came of its call, or None when that failed."""
         try:
-            result = self.job.call(claim)
+            return claim, self.job.call(claim)
         except Exception:
             # The row keeps its lease and is claimed again when that runs out.
             log.exception("queue %s: a call failed", self.job.queue)
+            return None
+
+    def _call(self, claim: Any) -> None:
+        result = self.answer(claim)
+        if result is None:
             self._under_way.pop(id(claim), None)
         else:
-            self._finished.append((claim, result))
+            self._finished.append(result)
         self._wake()
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Turn:
-    """One desk's part of a round."""
+    """One desk's part of a round. `claims` is what is to be started after the commit."""
 
     desk: Desk
     results: Sequence[tuple[Any, Any]]
     free: int
     under_way: Sequence[Any]
-
-    @property
-    def is_quick(self) -> bool:
-        return self.desk.job.is_quick
+    claims: Sequence[Any] = ()
+    is_full: bool = False
 
     def record(self) -> None:
         if self.results:
             self.desk.job.record(self.results)
 
-    def claim(self) -> Sequence[Any]:
-        return self.desk.job.claim(self.free, self.under_way) if self.free > 0 else []
+    def claim(self) -> None:
+        self.claims = self.desk.job.claim(self.free, self.under_way) if self.free > 0 else []
+        self.is_full = len(self.claims) >= self.free
+
+    def do(self) -> None:
+        """Claim, call and record at once."""
+        self.claim()
+        results = [result for claim in self.claims if (result := self.desk.answer(claim)) is not None]
+        self.claims = []
+        if results:
+            self.desk.job.record(results)
 
 
 def _wait_s(due_at: datetime | None, looked_at: datetime) -> float:

@@ -2,10 +2,11 @@
 
 A runner owns the one thread that talks to the database. In one round it writes
 down what has come back and claims what is due, for all its queues and in one
-transaction, so that a payment's webhook is on its way with the commit that
-settles the payment. It looks when a bell rings, when something finishes, when
-the next row falls due, and every second in any case; so a lost bell costs a
-second and nothing else.
+transaction. What needs nobody outside is done in the midst of it, so that a
+payment's webhook is on its way with the one commit that claims and settles the
+payment. It looks when a bell rings, when something finishes, when the next row
+falls due, and every second in any case; so a lost bell costs a second and
+nothing else.
 """
 
 import logging
@@ -15,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway.core import clock
-from gateway.core.db import transaction
+from gateway.core.db import is_rung, transaction
 from gateway.core.errors import Busy, Unavailable
 from gateway.jobs.desk import LOOK_EVERY_S, REST_AFTER_TROUBLE_S, Desk, Job, Turn
 
@@ -64,27 +65,27 @@ class Runner(threading.Thread):
             time.sleep(_GATHER_S)
         turns = [turn for desk in self.desks.values() if (turn := desk.turn()) is not None]
         looked_at = clock.now()
-        claimed = self._take(turns) if turns else []
-        for turn, claims in zip(turns, claimed, strict=True):
-            turn.desk.start(claims or [])
+        if turns:
+            self._take(turns)
+        for turn in turns:
+            turn.desk.start(turn.claims)
         if self._stopping:
             return LOOK_EVERY_S
-        for turn, claims in zip(turns, claimed, strict=True):
-            if claims is None:
-                turn.desk.ring()
-            elif turn.free > 0:
-                turn.desk.look_again(looked_at, has_found=bool(claims))
+        for turn in turns:
+            if turn.free > 0:
+                turn.desk.look_again(looked_at, has_found=turn.is_full)
             else:
                 turn.desk.look_later()
         return min(LOOK_EVERY_S, *(desk.wait_s() for desk in self.desks.values()))
 
-    def _take(self, turns: Sequence[Turn]) -> list[Sequence[Any] | None]:
-        """Record and claim for all at once; what was claimed, turn by turn, None where it was put off."""
+    def _take(self, turns: list[Turn]) -> None:
+        """Record and claim for all at once, and for those, too, that hear of it only by this."""
         try:
             with transaction(is_patient=False):
                 for turn in turns:
                     turn.record()
-                claimed = self._claim_all(turns)
+                if not self._stopping:
+                    self._claim_all(turns)
         except Exception as error:
             if isinstance(error, Unavailable) and not isinstance(error, Busy):
                 for turn in turns:
@@ -92,24 +93,29 @@ class Runner(threading.Thread):
                 raise
             if not isinstance(error, Busy):
                 log.exception("a round failed, now each queue by itself")
-            return [self._take_alone(turn) for turn in turns]
-        for turn in turns:
-            turn.desk.let_go(turn.results)
-        return claimed
+            for turn in turns:
+                self._take_alone(turn)
+        else:
+            for turn in turns:
+                turn.desk.let_go(turn.results)
 
-    def _claim_all(self, turns: Sequence[Turn]) -> list[Sequence[Any] | None]:
-        """What is quick goes first and alone: the next round is at once and takes what came of it, too."""
-        claimed: list[Sequence[Any] | None] = []
-        goes_alone = not any(turn.results for turn in turns)
-        is_under_way = False
+    def _claim_all(self, turns: list[Turn]) -> None:
+        quick = [turn for turn in turns if turn.desk.job.is_quick]
+        for turn in quick:
+            turn.do()
+        turns += self._rung_by_this(turns)
         for turn in turns:
-            claims = None if is_under_way and goes_alone else self._claim(turn)
-            claimed.append(claims)
-            is_under_way = is_under_way or (turn.is_quick and bool(claims))
-        return claimed
+            if turn not in quick:
+                turn.claim()
 
-    def _claim(self, turn: Turn) -> Sequence[Any]:
-        return [] if self._stopping else turn.claim()
+    def _rung_by_this(self, turns: Sequence[Turn]) -> list[Turn]:
+        """Turns of those desks that had nothing to do until this round gave it to them."""
+        busy = [turn.desk for turn in turns]
+        rung = [desk for queue, desk in self.desks.items() if desk not in busy and is_rung(queue)]
+        also = [turn for desk in rung if (turn := desk.turn(is_rung=True)) is not None]
+        for turn in also:
+            turn.record()
+        return also
 
     def _keep(self, turn: Turn) -> None:
         if self._stopping:
@@ -118,24 +124,26 @@ class Runner(threading.Thread):
             # Kept until the database is back; should a lease run out by then, the result is dropped.
             turn.desk.keep(turn.results)
 
-    def _take_alone(self, turn: Turn) -> Sequence[Any]:
+    def _take_alone(self, turn: Turn) -> None:
         """One desk's part, its trouble being nobody else's."""
         queue = turn.desk.job.queue
+        turn.claims = []
         try:
             self._record_alone(turn)
         except Unavailable:
             self._keep(turn)
             turn.desk.rest()
-            return []
+            return
         turn.desk.let_go(turn.results)
         try:
             with transaction():
-                return self._claim(turn)
+                if not self._stopping:
+                    turn.claim()
         except Unavailable:
-            pass  # already logged
+            turn.claims = []  # already logged
         except Exception:
             log.exception("queue %s: nothing could be claimed", queue)
-        return []
+            turn.claims = []
 
     def _record_alone(self, turn: Turn) -> None:
         queue = turn.desk.job.queue

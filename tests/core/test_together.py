@@ -16,7 +16,12 @@ class Shared(Exception):
 class Desk:
     """Does parts one group at a time; the first group waits until the test lets it go."""
 
-    def __init__(self, refuse: Callable[[int], bool] = lambda _: False, shared: bool = False) -> None:
+    def __init__(
+        self,
+        refuse: Callable[[int], bool] = lambda _: False,
+        shared: bool = False,
+        company_s: float = 0.0,
+    ) -> None:
         self.groups: list[list[int]] = []
         self.gate = threading.Event()
         self._refuse = refuse
@@ -26,6 +31,7 @@ class Desk:
             self.do,
             lambda part: self.do([part])[0],
             lambda error, had_company: had_company and not isinstance(error, Shared),
+            company_s,
         )
 
     def do(self, parts: Sequence[int]) -> list[int]:
@@ -76,6 +82,21 @@ def test_those_who_come_meanwhile_are_served_together() -> None:
     desk = Desk()
     assert desk.serve([1, 2, 3, 4]) == {1: 10, 2: 20, 3: 30, 4: 40}
     assert [sorted(group) for group in desk.groups] == [[1], [2, 3, 4]]
+
+
+def test_where_there_was_company_the_next_group_waits_for_some() -> None:
+    desk = Desk(company_s=1.0)
+    desk.serve([1, 2, 3])
+    late = threading.Thread(target=lambda: desk.together.join(4))
+    late.start()
+    wait_until(lambda: bool(desk.together._waiting))
+    assert desk.together.join(5) == 50
+    late.join(10)
+    assert desk.groups[-1] == [4, 5]
+    assert desk.together.join(6) == 60
+    began = time.monotonic()
+    assert desk.together.join(7) == 70
+    assert time.monotonic() - began < 1, "nobody had come"
 
 
 def test_a_group_has_its_bounds() -> None:

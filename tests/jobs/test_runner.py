@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from gateway.core import clock
-from gateway.core.db import transaction
+from gateway.core.db import ring, transaction
 from gateway.core.errors import Busy, Unavailable
 from gateway.jobs.desk import LOOK_EVERY_S, Job
 from gateway.jobs.runner import Runner
@@ -278,21 +278,94 @@ def test_who_is_held_up_rests_before_the_next_try(config) -> None:
     assert len(tries) == 2
 
 
-def test_what_is_quick_goes_first_and_takes_with_it_what_comes_of_it(config) -> None:
-    quick, slow = Desk("paid"), Desk()
-    quick.refuse = lambda _names: slow.waiting.append("told")
-    runner = Runner([replace(quick.job("payments"), is_quick=True), slow.job("webhooks")])
-    assert runner.step() == 0.0
-    assert slow.asked_for == [], "it would be asked again at once"
+def quick(desk: Desk, slots: int = 3) -> Job[str, str]:
+    return replace(desk.job("payments", slots), is_quick=True)
+
+
+def hand_on(desk: Desk) -> Callable[[list[str]], None]:
+    """What is recorded gives this desk something to do, in the same transaction."""
+
+    def refuse(names: list[str]) -> None:
+        desk.waiting += [f"tell {name}" for name in names]
+        ring("webhooks")
+
+    return refuse
+
+
+def test_what_is_quick_is_claimed_done_and_handed_on_in_one_round(config) -> None:
+    bank, shop = Desk("paid"), Desk()
+    bank.refuse = hand_on(shop)
+    runner = Runner([quick(bank), shop.job("webhooks")])
     runner.step()
-    assert quick.written == ["paid done"]
-    assert list(runner.desks["webhooks"]._under_way.values()) == ["told"]
+    assert bank.written == ["paid done"]
+    eventually(lambda: bool(runner.desks["webhooks"]._finished))
+    runner.step()
+    assert shop.written == ["tell paid done"]
+
+
+def test_what_ends_while_others_are_quick_is_written_down_and_not_lost(config) -> None:
+    bank, shop, gate = Desk(), Desk("slow"), threading.Event()
+    shop.call = lambda name: f"{name} {gate.wait(5)}"
+    runner = Runner([quick(bank), shop.job("webhooks")])
+    runner.step()
+    webhooks = runner.desks["webhooks"]
+
+    def end_the_slow_one(names: list[str]) -> None:
+        gate.set()
+        eventually(lambda: bool(webhooks._finished))
+        hand_on(shop)(names)
+
+    bank.waiting, bank.refuse = ["paid"], end_the_slow_one
+    runner.ring("payments")
+    runner.step()
+    assert shop.written == ["slow True"]
+    eventually(lambda: len(webhooks._finished) == 1)
+    runner.step()
+    assert shop.written == ["slow True", "tell paid True"]
 
 
 def test_what_is_quick_and_never_ends_does_not_keep_others_waiting(config) -> None:
-    quick, slow = Desk(*(f"n{number}" for number in range(40))), Desk("told")
-    runner = Runner([replace(quick.job("payments", slots=4), is_quick=True), slow.job("webhooks")])
+    bank, shop = Desk(*(f"n{number}" for number in range(40))), Desk("told")
+    runner = Runner([quick(bank, slots=4), shop.job("webhooks")])
     runner.step()
     runner.step()
-    assert len(quick.waiting) == 32
-    assert slow.waiting == []
+    assert len(bank.waiting) == 32
+    assert shop.waiting == []
+
+
+def test_what_is_quick_and_breaks_costs_only_itself(config, caplog) -> None:
+    desk = Desk("good", "bad", "fine")
+
+    def call(name: str) -> str:
+        if name == "bad":
+            raise ValueError("broken")
+        return name
+
+    desk.call = call
+    runner = Runner([quick(desk)])
+    runner.step()
+    assert desk.written == ["good", "fine"]
+    assert runner.desks["payments"].is_idle
+    assert "a call failed" in caplog.text
+
+
+def test_what_is_quick_and_cannot_be_written_is_written_one_by_one(config) -> None:
+    desk = Desk(*"abc")
+    claim, claimed = desk.claim, [0]
+
+    def claim_again(free: int, under_way: Sequence[str]) -> list[str]:
+        """What the first round claimed was rolled back with it."""
+        claimed[0] += 1
+        desk.waiting = list("abc") if claimed[0] <= 2 else []
+        return claim(free, under_way)
+
+    def refuse(names: list[str]) -> None:
+        if "b" in names:
+            raise ValueError("b is odd")
+
+    desk.claim, desk.refuse = claim_again, refuse  # type: ignore[method-assign]
+    runner = Runner([quick(desk)])
+    runner.step()
+    runner.step()
+    assert desk.written == ["a done", "c done"]
+    assert runner.desks["payments"].is_idle
