@@ -17,6 +17,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from typing import Any
 
+from gateway.adapters import answers
+from gateway.adapters.answers import Answer
 from gateway.adapters.receivers import Kept, Target, target_of
 from gateway.core.sending import Receipt
 
@@ -132,20 +134,15 @@ def _request(target: Target, body: bytes, headers: dict[str, str]) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 
-def _exchange(attempt: _Attempt, sock: socket.socket, request: bytes) -> http.client.HTTPResponse:
+def _exchange(attempt: _Attempt, sock: socket.socket, request: bytes) -> Answer:
     attempt.sock = sock
     try:
         sock.settimeout(attempt.remaining_s())
         sock.sendall(request)
-        response = _FinalAnswer(sock, method="POST")
-        response.begin()
-        lengths = ",".join(response.headers.get_all("Content-Length", []))
-        if len({length.strip() for length in lengths.split(",")}) > 1:
-            raise http.client.HTTPException("two lengths: nobody knows where the next answer begins")
+        return answers.read(sock)
     except BaseException:
         sock.close()
         raise
-    return response
 
 
 class _Watchdog:
@@ -180,17 +177,6 @@ class _Watchdog:
                     attempt.sock.shutdown(socket.SHUT_RDWR)
                 except OSError:
                     pass  # it ended by itself in the meantime
-
-
-class _FinalAnswer(http.client.HTTPResponse):
-    """Reads past every interim answer; http.client itself knows only 100."""
-
-    def _read_status(self) -> tuple[str, int, str]:
-        version, status, reason = super()._read_status()  # type: ignore[misc]
-        while 102 <= status < 200:
-            http.client.parse_headers(self.fp)
-            version, status, reason = super()._read_status()  # type: ignore[misc]
-        return version, status, reason
 
 
 def _connect(target: Target, attempt: _Attempt, tls: ssl.SSLContext) -> socket.socket:
@@ -254,7 +240,7 @@ def _hidden_ipv4(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     return ip.ipv4_mapped or ip.sixtofour
 
 
-def _keep(response: http.client.HTTPResponse) -> str:
+def _keep(response: Answer) -> str:
     """The beginning of the answer as text."""
     try:
         raw = response.read(MAX_KEPT_BYTES + 1)
