@@ -101,6 +101,21 @@ class Ringer(threading.Thread):
         return self._bells[name]
 
 
+class _Irrevocable:
+    """Huey asks twice before each task whether somebody took it back. Nobody takes a bell back."""
+
+    def is_revoked(self, _task: Any, _timestamp: Any = None, _peek: bool = True) -> bool:
+        return False
+
+
+class _RedisBells(_Irrevocable, RedisHuey):
+    pass
+
+
+class _SqliteBells(_Irrevocable, SqliteHuey):
+    pass
+
+
 _config: Config | None = None
 _at_home: dict[str, Callable[[], None]] = {}
 _ringer: Ringer | None = None
@@ -172,9 +187,9 @@ def open_queue(config: Config, name: str, timeout_s: float) -> Huey:
     common: dict[str, Any] = {"name": f"gateway.{name}", "results": False, "serializer": JsonSerializer()}
     if config.redis_url is None:
         config.var_dir.mkdir(parents=True, exist_ok=True)
-        return SqliteHuey(filename=str(config.var_dir / "queue.db"), fsync=False, **common)
+        return _SqliteBells(filename=str(config.var_dir / "queue.db"), fsync=False, **common)
     pool = ConnectionPool.from_url(config.redis_url, **_client_options(timeout_s))
-    return RedisHuey(connection_pool=pool, **common)
+    return _RedisBells(connection_pool=pool, **common)
 
 
 def _client_options(timeout_s: float) -> dict[str, Any]:
