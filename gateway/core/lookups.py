@@ -8,7 +8,7 @@ along (`ahead`). SQLite is in the process itself, and asked alone.
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
@@ -25,7 +25,7 @@ Key = tuple[str, ...]
 Found = tuple[Any, ...] | None
 
 # Threads come one by one out of the same interpreter; those that come for the same are worth a moment.
-_COMPANY_S = 0.0005
+COMPANY_S = 0.0005
 
 _local = threading.local()
 
@@ -33,11 +33,19 @@ _local = threading.local()
 class Lookup:
     """Finds rows of a model's table by a unique key. Make it once, at import.
 
-    columns  what is read, as SQL: names with commas between them
-    key      the columns that are looked for
+    columns    what is read, as SQL: names with commas between them
+    key        the columns that are looked for
+    company_s  how long the first of many threads waits for the others
     """
 
-    def __init__(self, model: type[DeclarativeBase], columns: str, *key: str) -> None:
+    def __init__(
+        self,
+        model: type[DeclarativeBase],
+        columns: str,
+        *key: str,
+        company_s: Callable[[], float] = lambda: COMPANY_S,
+    ) -> None:
+        self.company_s = company_s
         table: Any = model.__table__
         self.table, self.columns, self.key = table.name, columns, key
         # An index is of no use for values of any other type.
@@ -102,7 +110,7 @@ class _Question:
             f" {' '.join(joins)}"
         )
         self._together: Together[Sequence[Key], Sequence[Found]] = Together(
-            self._ask, self._ask_alone, _is_worth_another_try, _COMPANY_S
+            self._ask, self._ask_alone, _is_worth_another_try, lookups[0].company_s
         )
 
     def answer(self, keys: Sequence[Key]) -> Sequence[Found]:

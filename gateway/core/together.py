@@ -24,8 +24,8 @@ class Together(Generic[Part, Result]):
     alone(part)   does one part whose group failed, so that everybody hears of
                   their own, and takes the time it needs
     is_worth(error, had_company)  whether that makes sense after this failure
-    company_s     how long the first of a group waits for others, while there are any about:
-                  the group before had some
+    company_s     how long the first of a group waits for others; asked only while there are any
+                  about, that is, when the group before had some
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class Together(Generic[Part, Result]):
         do: Callable[[list[Part]], Sequence[Result]],
         alone: Callable[[Part], Result],
         is_worth: Callable[[BaseException, bool], bool],
-        company_s: float = 0.0,
+        company_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._do = do
         self._alone = alone
@@ -54,8 +54,8 @@ class Together(Generic[Part, Result]):
             entry.turn.acquire()
             if entry.next is not None:
                 entry.next.turn.release()
-        elif self._has_company and self._company_s:
-            time.sleep(self._company_s)
+        elif self._has_company and (company_s := self._company_s()):
+            time.sleep(company_s)
         if not entry.is_over:
             self._lead()
         if entry.error is None:

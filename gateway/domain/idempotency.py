@@ -19,12 +19,20 @@ from gateway.core.db import Conflict, add_row, later, session, transaction
 from gateway.core.errors import BadRequest, Busy, KeyInUse, KeyReused, Refusal
 from gateway.core.lookups import Lookup
 from gateway.core.statements import Statement, moment
+from gateway.domain import backlog
 from gateway.models import IdempotencyKey
 
 MAX_KEY_LENGTH = 255
 TABLE = IdempotencyKey.__tablename__
 
-_KEPT = Lookup(IdempotencyKey, "fingerprint, status_code, response, expires_at", "merchant_id", "key")
+# Every request that brings a key passes here first.
+_KEPT = Lookup(
+    IdempotencyKey,
+    "fingerprint, status_code, response, expires_at",
+    "merchant_id",
+    "key",
+    company_s=backlog.pause_s,
+)
 _FORGET = Statement(
     "DELETE FROM idempotency_keys"
     " WHERE merchant_id = :merchant_id AND key = :key AND expires_at = :expires_at"

@@ -10,8 +10,8 @@ from gateway.domain import dispatch
 from gateway.domain.dispatch import Claim
 from gateway.jobs.desk import Job
 
-SENDERS = 64
-PER_ENDPOINT = 16
+SENDERS = 128
+PER_ENDPOINT = 32
 
 
 def claim(free: int, under_way: Sequence[Claim]) -> Sequence[Claim]:

@@ -31,7 +31,7 @@ class Desk:
             self.do,
             lambda part: self.do([part])[0],
             lambda error, had_company: had_company and not isinstance(error, Shared),
-            company_s,
+            lambda: company_s,
         )
 
     def do(self, parts: Sequence[int]) -> list[int]:

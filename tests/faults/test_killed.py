@@ -4,6 +4,7 @@ import os
 import signal
 import time
 
+from gateway.jobs.webhooks import PER_ENDPOINT
 from tests.faults.letterbox import Letterbox
 from tests.faults.processes import wait_until
 from tests.faults.shoppers import Shoppers
@@ -12,8 +13,6 @@ from tests.faults.town import Merchant, Town, in_parallel
 COUNT = 200
 # payment.created, payment.pending, payment.success, order.paid
 EVENTS_EACH = 4
-# What one worker has under way to one receiver, at most.
-SENDERS = 16
 
 
 def test_a_killed_worker_loses_nothing(town: Town, merchant: Merchant, letterbox: Letterbox) -> None:
@@ -43,12 +42,12 @@ def test_a_killed_worker_loses_nothing(town: Town, merchant: Merchant, letterbox
     assert sorted(event["sequence"] for event in merchant.rows("events")) == list(range(1, total + 1))
     assert {letter.sequence for letter in letterbox.letters} == set(range(1, total + 1))
     assert len({letter.body for letter in letterbox.letters}) == total
-    assert len(letterbox.letters) <= total + 2 * SENDERS
+    assert len(letterbox.letters) <= total + 2 * PER_ENDPOINT
     interrupted = (
         "SELECT count(*) AS n FROM delivery_attempts a JOIN webhook_logs w ON w.id = a.delivery_id"
         " WHERE a.outcome = 'interrupted' AND w.merchant_id = :id"
     )
-    assert 0 < town.rows(interrupted, id=merchant.id)[0]["n"] <= 2 * SENDERS
+    assert 0 < town.rows(interrupted, id=merchant.id)[0]["n"] <= 2 * PER_ENDPOINT
     assert town.complaints() == {}
 
 

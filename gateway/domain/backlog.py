@@ -1,0 +1,40 @@
+"""Giving way to the workers while accepted payments wait for them.
+
+Web and workers live on the same processors, and a flood of requests would take
+them all: every payment would be accepted at once and settled seconds later. So
+while due payments wait for a worker, requests that bring an Idempotency-Key are
+let in some milliseconds later and in larger groups, which are cheaper. What the
+web leaves over is what the workers need to keep up.
+"""
+
+from datetime import timedelta
+
+from gateway.core import clock
+from gateway.core.db import ask
+from gateway.core.errors import Unavailable
+from gateway.core.lookups import COMPANY_S
+from gateway.core.statements import Statement, moment
+from gateway.domain.workers import STALE_AFTER_S
+
+# How long a payment waits for its worker at any rate: about as long as a round takes under load.
+USUAL_S = 0.012
+MOST_S = 0.05
+
+# Where no worker is alive there is nobody to give way to.
+_OLDEST_DUE = Statement(
+    "SELECT due_at FROM payments WHERE due_at IS NOT NULL AND lease_until IS NULL AND EXISTS"
+    " (SELECT 1 FROM workers WHERE queues LIKE '%payments%' AND beat_at > :alive_since)"
+    " ORDER BY due_at LIMIT 1"
+)
+
+
+def pause_s() -> float:
+    """How long the first of many requests should wait for the others: 0.5 ms, and while workers are
+    behind as much longer as they are, up to 50 ms."""
+    now = clock.now()
+    try:
+        oldest = ask(_OLDEST_DUE, alive_since=now - timedelta(seconds=STALE_AFTER_S))
+    except Unavailable:
+        return 0.0  # the request hears of it from what it came for
+    behind_s = (now - moment(oldest[0][0])).total_seconds() if oldest else 0.0
+    return min(COMPANY_S + max(0.0, behind_s - USUAL_S), MOST_S)
