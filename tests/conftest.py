@@ -270,6 +270,8 @@ class Office:
 
     def _work_off(self, job: Job[Any, Any]) -> int:
         done = 0
+        if job.hold is not None:
+            return self._work_off_at_once(job, job.hold)
         while claims := self._claim(job):
             results = [(claim, job.call(claim)) for claim in claims]
             with transaction():
@@ -280,6 +282,16 @@ class Office:
     def _claim(self, job: Job[Any, Any]) -> Sequence[Any]:
         with transaction():
             return job.claim(job.slots, [])
+
+    def _work_off_at_once(self, job: Job[Any, Any], hold: Callable[[int], Sequence[Any]]) -> int:
+        done = 0
+        while True:
+            with transaction():
+                held = hold(job.slots)
+                if not held:
+                    return done
+                job.record([(claim, job.call(claim)) for claim in held])
+                done += len(held)
 
 
 @pytest.fixture

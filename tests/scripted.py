@@ -16,7 +16,8 @@ class ScriptedBank:
 
     max_concurrent = 100
 
-    def __init__(self) -> None:
+    def __init__(self, is_quick: bool = False) -> None:
+        self.is_quick = is_quick
         self.answers: deque[Answer] = deque()
         self.asked: list[tuple[str, str]] = []
 

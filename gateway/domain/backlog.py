@@ -23,7 +23,7 @@ MOST_S = 0.05
 # Where no worker is alive there is nobody to give way to.
 _OLDEST_DUE = Statement(
     "SELECT due_at FROM payments WHERE due_at IS NOT NULL AND lease_until IS NULL AND EXISTS"
-    " (SELECT 1 FROM workers WHERE queues LIKE '%payments%' AND beat_at > :alive_since)"
+    " (SELECT 1 FROM workers WHERE queues LIKE :served AND beat_at > :alive_since)"
     " ORDER BY due_at LIMIT 1"
 )
 
@@ -33,7 +33,7 @@ def pause_s() -> float:
     behind as much longer as they are, up to 50 ms."""
     now = clock.now()
     try:
-        oldest = ask(_OLDEST_DUE, alive_since=now - timedelta(seconds=STALE_AFTER_S))
+        oldest = ask(_OLDEST_DUE, served="%payments%", alive_since=now - timedelta(seconds=STALE_AFTER_S))
     except Unavailable:
         return 0.0  # the request hears of it from what it came for
     behind_s = (now - moment(oldest[0][0])).total_seconds() if oldest else 0.0

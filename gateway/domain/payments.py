@@ -184,18 +184,25 @@ def _not_capturable(merchant_id: str, payment_id: str, amount: int | None) -> No
 
 @dataclass(frozen=True)
 class Claim:
-    """A payment that this worker may take to the processor now."""
+    """A payment that this worker may take to the processor now; its row, where it is only held."""
 
     id: str
-    token: str
+    token: str | None
     attempt: int
     asked: Charge
+    row: Payment | None = None
 
 
 def claim(limit: int) -> list[Claim]:
     """Lease up to `limit` payments that are due and that nobody holds."""
     token, payments = work.lease(Payment, limit)
     return [Claim(payment.id, token, payment.attempts, _asked(payment)) for payment in payments]
+
+
+def hold(limit: int) -> list[Claim]:
+    """The same for the length of the caller's transaction, which settles them."""
+    held = work.hold(Payment, limit)
+    return [Claim(payment.id, None, payment.attempts, _asked(payment), payment) for payment in held]
 
 
 def _asked(payment: Payment) -> Charge:

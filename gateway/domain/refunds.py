@@ -131,22 +131,30 @@ def get(merchant_id: str, refund_id: str) -> Refund:
 
 @dataclass(frozen=True)
 class Claim:
-    """A refund that this worker may take to the processor now."""
+    """A refund that this worker may take to the processor now; its row, where it is only held."""
 
     id: str
-    token: str
+    token: str | None
     attempt: int
     asked: Return
+    row: Refund | None = None
 
 
 def claim(limit: int) -> list[Claim]:
     """Lease up to `limit` refunds that are due and that nobody holds."""
     token, refunds = work.lease(Refund, limit)
+    return [Claim(refund.id, token, refund.attempts, asked) for refund, asked in _all_asked(refunds)]
+
+
+def hold(limit: int) -> list[Claim]:
+    """The same for the length of the caller's transaction, which settles them."""
+    held = work.hold(Refund, limit)
+    return [Claim(refund.id, None, refund.attempts, asked, refund) for refund, asked in _all_asked(held)]
+
+
+def _all_asked(refunds: Sequence[Refund]) -> list[tuple[Refund, Return]]:
     payments = _payments([refund.payment_id for refund in refunds])
-    return [
-        Claim(refund.id, token, refund.attempts, _asked(refund, payments[refund.payment_id]))
-        for refund in refunds
-    ]
+    return [(refund, _asked(refund, payments[refund.payment_id])) for refund in refunds]
 
 
 def _payments(ids: list[str]) -> dict[str, Payment]:

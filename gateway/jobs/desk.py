@@ -28,8 +28,8 @@ class Job(Generic[Claim, Result]):
     call(claim)             the one call outside; with no transaction open
     record(results)         write the outcomes down; in the caller's transaction
     next_due()              when the next row falls due
-    is_quick                the call neither leaves the process nor leaves a trace outside: it needs no
-                            thread, and may be made inside the transaction that claims and records
+    hold(free)              where a call neither leaves the process nor leaves a trace outside: lock due
+                            rows, at most `free`; call and record follow in the same transaction
     """
 
     queue: str
@@ -38,7 +38,7 @@ class Job(Generic[Claim, Result]):
     call: Callable[[Claim], Result]
     record: Callable[[Sequence[tuple[Claim, Result]]], None]
     next_due: Callable[[], datetime | None]
-    is_quick: bool = False
+    hold: Callable[[int], Sequence[Claim]] | None = None
 
 
 class Desk:
@@ -109,7 +109,7 @@ class Desk:
         for claim in claims:
             self._under_way[id(claim)] = claim
         for claim in claims:
-            if self.job.is_quick:
+            if self.job.hold is not None:
                 self._call(claim)
             else:
                 self._pool.submit(self._call, claim)
@@ -122,21 +122,15 @@ class Desk:
     def look_later(self) -> None:
         self._looks_at_s = time.monotonic() + LOOK_EVERY_S
 
-    def answer(self, claim: Any) -> tuple[Any, Any] | None:
-        """The claim and what came of its call, or None when that failed."""
+    def _call(self, claim: Any) -> None:
         try:
-            return claim, self.job.call(claim)
+            result = self.job.call(claim)
         except Exception:
             # The row keeps its lease and is claimed again when that runs out.
             log.exception("queue %s: a call failed", self.job.queue)
-            return None
-
-    def _call(self, claim: Any) -> None:
-        result = self.answer(claim)
-        if result is None:
             self._under_way.pop(id(claim), None)
         else:
-            self._finished.append(result)
+            self._finished.append((claim, result))
         self._wake()
 
 
@@ -159,13 +153,12 @@ class Turn:
         self.claims = self.desk.job.claim(self.free, self.under_way) if self.free > 0 else []
         self.is_full = len(self.claims) >= self.free
 
-    def do(self) -> None:
-        """Claim, call and record at once."""
-        self.claim()
-        results = [result for claim in self.claims if (result := self.desk.answer(claim)) is not None]
-        self.claims = []
-        if results:
-            self.desk.job.record(results)
+    def do(self, hold: Callable[[int], Sequence[Any]]) -> None:
+        """Hold, call and record at once. Whatever fails is everybody's, and is then tried the long way."""
+        held = hold(self.free) if self.free > 0 else []
+        self.is_full = len(held) >= self.free
+        if held:
+            self.desk.job.record([(claim, self.desk.job.call(claim)) for claim in held])
 
 
 def _wait_s(due_at: datetime | None, looked_at: datetime) -> float:

@@ -28,5 +28,5 @@ def job() -> Job[Claim, Answer]:
         call,
         payments.settle,
         lambda: work.next_due(Payment),
-        is_quick=getattr(bank, "is_quick", False),
+        hold=payments.hold if getattr(bank, "is_quick", False) else None,
     )

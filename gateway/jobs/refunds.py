@@ -28,5 +28,5 @@ def job() -> Job[Claim, Answer]:
         call,
         refunds.settle,
         lambda: work.next_due(Refund),
-        is_quick=getattr(bank, "is_quick", False),
+        hold=refunds.hold if getattr(bank, "is_quick", False) else None,
     )

@@ -100,12 +100,12 @@ class Runner(threading.Thread):
                 turn.desk.let_go(turn.results)
 
     def _claim_all(self, turns: list[Turn]) -> None:
-        quick = [turn for turn in turns if turn.desk.job.is_quick]
-        for turn in quick:
-            turn.do()
+        for turn in turns:
+            if (hold := turn.desk.job.hold) is not None:
+                turn.do(hold)
         turns += self._rung_by_this(turns)
         for turn in turns:
-            if turn not in quick:
+            if turn.desk.job.hold is None:
                 turn.claim()
 
     def _rung_by_this(self, turns: Sequence[Turn]) -> list[Turn]:
