@@ -103,19 +103,18 @@ class Runner(threading.Thread):
         for turn in turns:
             if (hold := turn.desk.job.hold) is not None:
                 turn.do(hold)
-        turns += self._rung_by_this(turns)
+        self._add_rung(turns)
         for turn in turns:
             if turn.desk.job.hold is None:
                 turn.claim()
 
-    def _rung_by_this(self, turns: Sequence[Turn]) -> list[Turn]:
+    def _add_rung(self, turns: list[Turn]) -> None:
         """Turns of those desks that had nothing to do until this round gave it to them."""
         busy = [turn.desk for turn in turns]
-        rung = [desk for queue, desk in self.desks.items() if desk not in busy and is_rung(queue)]
-        also = [turn for desk in rung if (turn := desk.turn(is_rung=True)) is not None]
-        for turn in also:
-            turn.record()
-        return also
+        for queue, desk in self.desks.items():
+            if desk not in busy and is_rung(queue) and (turn := desk.turn(is_rung=True)) is not None:
+                turns.append(turn)
+                turn.record()
 
     def _keep(self, turn: Turn) -> None:
         if self._stopping:

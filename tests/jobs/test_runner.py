@@ -303,7 +303,8 @@ def test_what_is_quick_is_claimed_done_and_handed_on_in_one_round(config) -> Non
     assert shop.written == ["tell paid done"]
 
 
-def test_what_ends_while_others_are_quick_is_written_down_and_not_lost(config) -> None:
+@pytest.mark.parametrize("is_refused_once", [False, True])
+def test_what_ends_while_others_are_quick_is_written_down_and_not_lost(config, is_refused_once: bool) -> None:
     bank, shop, gate = Desk(), Desk("slow"), threading.Event()
     shop.call = lambda name: f"{name} {gate.wait(5)}"
     runner = Runner([quick(bank), shop.job("webhooks")])
@@ -315,10 +316,18 @@ def test_what_ends_while_others_are_quick_is_written_down_and_not_lost(config) -
         eventually(lambda: bool(webhooks._finished))
         hand_on(shop)(names)
 
-    bank.waiting, bank.refuse = ["paid"], end_the_slow_one
+    refusals = [ValueError("odd")] * is_refused_once
+
+    def refuse(_names: list[str]) -> None:
+        if refusals:
+            raise refusals.pop()
+
+    bank.waiting, bank.refuse, shop.refuse = ["paid"], end_the_slow_one, refuse
     runner.ring("payments")
     runner.step()
     assert shop.written == ["slow True"]
+    if is_refused_once:
+        return
     eventually(lambda: len(webhooks._finished) == 1)
     runner.step()
     assert shop.written == ["slow True", "tell paid True"]
