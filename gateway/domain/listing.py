@@ -139,12 +139,13 @@ def total_of(model: Any, merchant_id: str) -> int:
     be counted again.
     """
     own = model.merchant_id == merchant_id
-    few = session().scalar(
-        select(func.count()).select_from(select(model.id).where(own).limit(_FEW + 1).subquery())
-    )
-    if few is not None and few <= _FEW:
-        return few
     count, up_to = _counted.get((model.__tablename__, merchant_id), (0, None))
+    if up_to is None:
+        few = session().scalar(
+            select(func.count()).select_from(select(model.id).where(own).limit(_FEW + 1).subquery())
+        )
+        if few is not None and few <= _FEW:
+            return few
     is_new = own if up_to is None else own & (model.created_at > up_to)
     tail = _count([is_new])
     if tail > _FEW:
