@@ -16,8 +16,8 @@ from gateway.core.lookups import COMPANY_S
 from gateway.core.statements import Statement, moment
 from gateway.domain.workers import STALE_AFTER_S
 
-# How long a payment waits for its worker at any rate: about as long as a round takes under load.
-USUAL_S = 0.012
+# How long a payment waits for its worker at any rate: about as long as a round takes.
+USUAL_S = 0.005
 MOST_S = 0.05
 
 # Where no worker is alive there is nobody to give way to.
