@@ -35,7 +35,9 @@ def shown(page: str, test_id: str) -> str:
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+def nothing_is_shared(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor anything that a test before has left in the application, which all of them use."""
+    app.extensions.pop("numbers", None)
     monkeypatch.setattr(home, "_SHARED_S", 0.0)
 
 
