@@ -12,9 +12,7 @@ import socket
 from typing import Any, NamedTuple, cast
 
 _AT_ONCE = 65_536
-_HEAD = re.compile(
-    rb"HTTP/1\.1 ([2-5]\d\d)(?: [^\r\n]*)?\r\n(?:[\w!#$%&'*+.^`|~-]+:[^\r\n]*\r\n)*\r\n", re.ASCII
-)
+_HEAD = re.compile(rb"HTTP/1\.1 ([2-5]\d\d)(?: [^\r\n]*)?\r\n(?:[\w!#$%&'*+.^`|~-]+:[^\r\n]*\r\n)*\r\n")
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,4})[ \t]*\r\n", re.IGNORECASE)
 # Whatever changes how an answer is read, or what follows from it.
 _NOT_PLAIN = re.compile(

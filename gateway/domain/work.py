@@ -20,27 +20,22 @@ LEASE_S = 15
 # When the processor did not say: ask again after these seconds, then leave it to a human.
 INQUIRY_WAITS_S = (2, 5, 15, 60, 300, 1800, 3600, 7200)
 
+_IS_DUE = (
+    " WHERE due_at <= :now AND (lease_until IS NULL OR lease_until < clock_timestamp())"
+    " ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED"
+)
 # Chosen first and by itself: as a part of the UPDATE, PostgreSQL may run it twice and so pass the limit.
 _LEASE = {
     model: Statement(
-        f"WITH due AS MATERIALIZED (SELECT id FROM {model.__tablename__} WHERE due_at <= :now"
-        " AND (lease_until IS NULL OR lease_until < clock_timestamp())"
-        " ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED)"
+        f"WITH due AS MATERIALIZED (SELECT id FROM {model.__tablename__}{_IS_DUE})"
         f" UPDATE {model.__tablename__} SET lease_token = :token, attempts = attempts + 1,"
         f" lease_until = clock_timestamp() + interval '{LEASE_S} seconds'"
         f" WHERE id IN (SELECT id FROM due) RETURNING {rows.columns(model)}"
     )
     for model in (Payment, Refund)
 }
-
-
-# The same rows, locked for the length of a transaction that also ends their wait.
 _HOLD = {
-    model: Statement(
-        f"SELECT {rows.columns(model)} FROM {model.__tablename__} WHERE due_at <= :now"
-        " AND (lease_until IS NULL OR lease_until < clock_timestamp())"
-        " ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED"
-    )
+    model: Statement(f"SELECT {rows.columns(model)} FROM {model.__tablename__}{_IS_DUE}")
     for model in (Payment, Refund)
 }
 

@@ -153,6 +153,10 @@ class Turn:
         self.claims = self.desk.job.claim(self.free, self.under_way) if self.free > 0 else []
         self.is_full = len(self.claims) >= self.free
 
+    def forget(self) -> None:
+        """Nothing was claimed after all."""
+        self.claims, self.is_full = [], False
+
     def do(self, hold: Callable[[int], Sequence[Any]]) -> None:
         """Hold, call and record at once. Whatever fails is everybody's, and is then tried the long way."""
         held = hold(self.free) if self.free > 0 else []

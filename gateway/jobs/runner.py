@@ -126,7 +126,7 @@ class Runner(threading.Thread):
     def _take_alone(self, turn: Turn) -> None:
         """One desk's part, its trouble being nobody else's."""
         queue = turn.desk.job.queue
-        turn.claims = []
+        turn.forget()
         try:
             self._record_alone(turn)
         except Unavailable:
@@ -139,10 +139,10 @@ class Runner(threading.Thread):
                 if not self._stopping:
                     turn.claim()
         except Unavailable:
-            turn.claims = []  # already logged
+            turn.forget()  # already logged
         except Exception:
             log.exception("queue %s: nothing could be claimed", queue)
-            turn.claims = []
+            turn.forget()
 
     def _record_alone(self, turn: Turn) -> None:
         queue = turn.desk.job.queue

@@ -1,11 +1,14 @@
 """Payments and refunds that are settled in the very transaction that took them up."""
 
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gateway import adapters
+from gateway.core import config as settings
 from gateway.core import db
 from gateway.core.db import transaction
 from gateway.core.processor import Answer
@@ -121,10 +124,6 @@ def test_silence_is_asked_about_and_in_the_end_left_to_a_human(
 def test_a_second_success_is_refunded_in_the_same_transaction(
     merchant: Person, bank: ScriptedBank, office: Office, wait: Wait, rows: Rows, config: Any
 ) -> None:
-    from dataclasses import replace
-
-    from gateway.core import config as settings
-
     settings.use(replace(config, repeat_payments=False))
     order = merchant.order(50000)
     both = {merchant.pay(order)["id"], merchant.pay(order)["id"]}
@@ -161,8 +160,6 @@ def test_a_refund_that_is_refused_is_given_free(
 def test_two_workers_hold_different_payments(merchant: Person, wait: Wait, rows: Rows) -> None:
     if db.is_sqlite():
         pytest.skip("SQLite has one writer, who holds everything")
-    import threading
-
     for _ in range(2):
         merchant.pay()
     wait(2)

@@ -131,15 +131,16 @@ def test_a_row_that_falls_due_while_it_looks_does_not_wait_a_second(config) -> N
     assert desk.runner().step() == 0.0
 
 
+def break_at_bad(name: str) -> str:
+    if name == "bad":
+        raise ValueError("broken")
+    return name
+
+
 def test_a_call_that_breaks_costs_only_itself(running, caplog) -> None:
     desk = Desk("good", "bad", "fine")
 
-    def call(name: str) -> str:
-        if name == "bad":
-            raise ValueError("broken")
-        return name
-
-    desk.call = call
+    desk.call = break_at_bad
     runner = running(desk.runner())
     eventually(lambda: sorted(desk.written) == ["fine", "good"])
     eventually(lambda: not runner.desks["payments"]._under_way)
@@ -345,12 +346,7 @@ def test_what_is_quick_and_never_ends_does_not_keep_others_waiting(config) -> No
 def test_what_is_quick_and_breaks_costs_only_itself(config, caplog) -> None:
     desk = Desk("good", "bad", "fine")
 
-    def call(name: str) -> str:
-        if name == "bad":
-            raise ValueError("broken")
-        return name
-
-    desk.call = call
+    desk.call = break_at_bad
     runner = Runner([replace(quick(desk), hold=lambda free: desk.waiting[:free])])
     runner.step()
     assert desk.written == []
@@ -373,3 +369,14 @@ def test_what_is_quick_and_cannot_be_written_is_written_one_by_one(config) -> No
     runner.step()
     assert desk.written == ["a done", "c done"]
     assert runner.desks["payments"].is_idle
+
+
+def test_what_is_quick_and_can_be_neither_held_nor_claimed_is_not_asked_for_without_a_pause(config) -> None:
+    desk = Desk(*"abc")
+
+    def refuse(*_: object) -> list[str]:
+        raise ValueError("odd")
+
+    desk.refuse = refuse  # type: ignore[assignment]
+    runner = Runner([replace(quick(desk), hold=lambda free: desk.waiting[:free], claim=refuse)])
+    assert runner.step() > 0.9
