@@ -11,11 +11,22 @@ from pathlib import Path
 from gateway.core.config import PROJECT_ROOT
 
 STOP_TIMEOUT_S = 10.0
+_LISTENING = "0A"
 
 
 def _kept() -> dict[str, str]:
     """What a site's processes know of our own environment; settings of somebody's gateway are not in it."""
     return {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "TMPDIR")}
+
+
+def listeners(port: int, unknown: int) -> int:
+    """How many sockets of this machine listen on this port (proc_net_tcp, Linux); else what is `unknown`."""
+    try:
+        lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    except OSError:
+        return unknown
+    sockets = [line.split() for line in lines]
+    return sum(socket[1].endswith(f":{port:04X}") and socket[3] == _LISTENING for socket in sockets)
 
 
 class Program:

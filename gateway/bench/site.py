@@ -14,7 +14,7 @@ from sqlalchemy import text, update
 
 from gateway import app
 from gateway.bench import stores
-from gateway.bench.programs import Program
+from gateway.bench.programs import Program, listeners
 from gateway.bench.settings import Settings
 from gateway.core import db, queue
 from gateway.core.config import Config
@@ -60,6 +60,14 @@ class Site:
     def serve(self, target: str = WEB) -> None:
         self.start("web", granian(self.config, self.environ, target))
         self.wait_until(lambda: fetch(f"{self.url}/health/ready"), START_TIMEOUT_S, "the web server answers")
+        # Each process opens the port for itself. What connects before the last has done so keeps to the
+        # others for as long as it stays connected, and half of the server would be measured.
+        processes = 1 if self.config.is_embedded else self.config.web_workers
+        self.wait_until(
+            lambda: listeners(self.config.port, processes) >= processes,
+            START_TIMEOUT_S,
+            "all web processes listen",
+        )
 
     def work(self) -> None:
         """Start the worker; only when it is needed, so that its cost is seen apart."""
