@@ -39,6 +39,12 @@ class Acquirer(Protocol):
         ...
 
 
+def is_quick(acquirer: Acquirer) -> bool:
+    """Whether it answers without leaving the process and remembers nothing, so that it may be asked in the
+    midst of other things, a transaction included. It says so by an attribute of this name."""
+    return getattr(acquirer, "is_quick", False)
+
+
 NOT_APPROVED = Answer(Outcome.FAILED, "The payment was not approved in time")
 
 

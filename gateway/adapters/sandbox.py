@@ -40,7 +40,6 @@ class SandboxBank:
     """Fulfils `Acquirer` without leaving the process."""
 
     max_concurrent = 100
-    # It answers without leaving the process and remembers nothing, so it may be asked inside a transaction.
     is_quick = True
 
     def __init__(self, config: Config) -> None:

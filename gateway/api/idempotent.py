@@ -13,21 +13,27 @@ from gateway.web.requests import this_request
 View = Callable[..., tuple[wire.Json, int]]
 
 
-def idempotent(view: View) -> Callable[..., Response]:
-    """Run the view in one transaction, together with the key that its answer is kept under."""
+def idempotent(*, is_light: bool = False) -> Callable[[View], Callable[..., Response]]:
+    """Run the view in one transaction, together with the key that its answer is kept under.
 
-    @wraps(view)
-    def wrapper(**path: str) -> Response:
-        key = this_request().headers.get("Idempotency-Key")
-        if key is None:
-            with transaction():
-                return answer(*view(**path))
-        return _once(key, lambda: view(**path))
+    is_light  it only gathers, and may do so in company (`idempotency.once`)
+    """
 
-    return wrapper
+    def decorate(view: View) -> Callable[..., Response]:
+        @wraps(view)
+        def wrapper(**path: str) -> Response:
+            key = this_request().headers.get("Idempotency-Key")
+            if key is None:
+                with transaction():
+                    return answer(*view(**path))
+            return _once(key, lambda: view(**path), is_light)
+
+        return wrapper
+
+    return decorate
 
 
-def _once(key: str, view: Callable[[], tuple[wire.Json, int]]) -> Response:
+def _once(key: str, view: Callable[[], tuple[wire.Json, int]], is_light: bool) -> Response:
     idempotency.check_key(key)
     request = this_request()
     body = request.json_object
@@ -38,7 +44,7 @@ def _once(key: str, view: Callable[[], tuple[wire.Json, int]]) -> Response:
         return status, wire.encode(value)
 
     with orders.ahead(body.get("order_id")):
-        stored = idempotency.once(g.caller.merchant_id, key, wanted, run)
+        stored = idempotency.once(g.caller.merchant_id, key, wanted, run, is_light=is_light)
     response = JsonAnswer(stored.response, stored.status_code)
     if stored.is_replay:
         response.headers["Idempotent-Replayed"] = "true"

@@ -20,7 +20,7 @@ def _shown(order: Order) -> wire.Json:
 
 
 @api.post("/orders")
-@idempotent
+@idempotent(is_light=True)
 def create_order() -> tuple[wire.Json, int]:
     order = orders.create(g.caller.merchant_id, read(OrderBody))
     return _shown(order), 201

@@ -14,7 +14,7 @@ from gateway.models.refunds import STATUSES
 
 
 @api.post("/payments/<payment_id>/refunds")
-@idempotent
+@idempotent()
 def create_refund(payment_id: str) -> tuple[wire.Json, int]:
     body = read(RefundBody)
     refund = refunds.create(g.caller.merchant_id, payment_id, body.amount, body.reason, g.caller.key)

@@ -8,7 +8,7 @@ from flask import redirect, request
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
-from gateway.adapters import acquirer
+from gateway.adapters import tokenise, upi_link
 from gateway.checkout import checkout, visits
 from gateway.checkout.visits import Visit
 from gateway.core import crypto
@@ -42,12 +42,12 @@ def _pay_once(visit: Visit, form_key: str) -> str:
     def run() -> tuple[int, str]:
         asked = methods.read(read(request.form))
         payments.check(order, asked)
-        instrument = methods.instrument(asked, acquirer().tokenise)
-        payment = payments.create(order, instrument, acquirer().upi_link)
+        instrument = methods.instrument(asked, tokenise)
+        payment = payments.create(order, instrument, upi_link)
         return 201, wire.encode(wire.public_payment(payment))
 
     wanted = idempotency.fingerprint("POST", PATH, {"order_id": order.id})
-    stored = idempotency.once(order.merchant_id, key, wanted, run)
+    stored = idempotency.once(order.merchant_id, key, wanted, run, is_light=True)
     return str(orjson.loads(stored.response)["id"])
 
 

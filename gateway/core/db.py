@@ -14,79 +14,40 @@ Writes that nobody has to wait for are gathered by `add` and `later` and sent
 together: on PostgreSQL as one message, which is one transaction and one
 commit; on SQLite inside one short BEGIN IMMEDIATE. Units that consist of
 nothing else and end at the same moment in several threads share it, too
-(core/together.py). `fetch_one` reads with a prepared statement and no
-transaction. So a payment costs the database few messages, while the verbs read
-as if each write stood alone.
+(core/together.py), or are one from the first (`single_commit`). `fetch_one`
+reads with a prepared statement and no transaction. So a payment costs the
+database few messages, while the verbs read as if each write stood alone.
 """
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, exc
+from sqlalchemy import exc
 from sqlalchemy.orm import DeclarativeBase, Session
 
-from gateway.core import inserts, queue, statements
-from gateway.core.config import Config
-from gateway.core.engines import open_both
+from gateway.core import connections, inserts, queue, statements
+from gateway.core.connections import connect as connect
+from gateway.core.connections import disconnect as disconnect
+from gateway.core.connections import engine as engine
+from gateway.core.connections import is_sqlite as is_sqlite
 from gateway.core.errors import Busy, Unavailable
 from gateway.core.failures import Conflict as Conflict
 from gateway.core.failures import StatementFailed as StatementFailed
 from gateway.core.failures import translated
-from gateway.core.raw import RawConnections, RawTransaction
+from gateway.core.raw import RawTransaction
 from gateway.core.statements import Call, Statement, Tallies, Values
 from gateway.core.together import Together
 
-LOCK_TIMEOUT_MS = 2000
-_SQLITE_BUSY_TIMEOUT_MS = 15_000
 # Others wait behind a group, so it does not wait long itself for a row that somebody else holds.
 _IMPATIENTLY = b"SET LOCAL lock_timeout = '200 ms'"
 
-_engine: Engine | None = None
-_raw: RawConnections | None = None
+# What a unit of work leaves for its end.
+Part = tuple[list[Call], Tallies]
+
 _local = threading.local()
-# SQLite's own busy waiting is unfair (p99 of 750 ms at 32 threads); queueing here is not.
-_sqlite_writer = threading.Lock()
-
-
-def connect(config: Config, pool_size: int = 8) -> Engine:
-    """Open the engine of this process. `pool_size` is how many threads may use it at once."""
-    global _engine, _raw
-    disconnect()
-    _engine, _raw = open_both(
-        config, pool_size, lock_timeout_ms=LOCK_TIMEOUT_MS, busy_timeout_ms=_SQLITE_BUSY_TIMEOUT_MS
-    )
-    return _engine
-
-
-def disconnect() -> None:
-    """Close what `connect` opened; connections of other threads close when they come back."""
-    global _engine, _raw
-    if _engine is not None:
-        _engine.dispose()
-        _raw_connections().close()
-    _engine = _raw = None
-
-
-def _drop_connections() -> None:
-    """One lost connection is rarely alone: the next request opens fresh ones."""
-    engine().dispose()
-    _raw_connections().drop_idle()
-
-
-def engine() -> Engine:
-    assert _engine is not None, "db.connect was not called"
-    return _engine
-
-
-def _raw_connections() -> RawConnections:
-    assert _raw is not None, "db.connect was not called"
-    return _raw
-
-
-def is_sqlite() -> bool:
-    return engine().dialect.name == "sqlite"
 
 
 @contextmanager
@@ -105,6 +66,33 @@ def transaction(*, is_patient: bool = True) -> Iterator[None]:
 def reading() -> Iterator[None]:
     """A session for looking only; it never takes the writer's place on SQLite."""
     yield from _run(_Unit(writes=False))
+
+
+class Apart(Exception):
+    """What was begun cannot be part of a single commit: it would keep the others waiting."""
+
+
+@contextmanager
+def single_commit() -> Iterator[None]:
+    """Make the units of work of the block one, which commits at its end and then rings.
+
+    They may do nothing but gather: whatever else they begin is refused with Apart.
+    """
+    stand_apart()
+    _local.single = single = _Single([], set())
+    try:
+        yield
+    finally:
+        _local.single = None
+    if single.parts:
+        _commit_together(single.parts)
+    _ring(single.rings)
+
+
+def stand_apart() -> None:
+    """Say that what follows takes its time. Raises Apart where a single commit would wait for it."""
+    if getattr(_local, "single", None) is not None:
+        raise Apart
 
 
 def session() -> Session:
@@ -192,9 +180,9 @@ def fetch_one(statement: Statement, **values: Any) -> Any | None:
 
 def ask(statement: Statement, **values: Any) -> list[tuple[Any, ...]]:
     """The rows of a prepared SELECT, asked once and outside of any unit of work."""
-    call: list[Call] = [(statement, values)]
-    with translated(_drop_connections):
-        return list(_raw_connections().use(lambda connection: _send(connection, call).fetchall()))
+    stand_apart()
+    with translated(connections.drop):
+        return connections.ask([(statement, values)])
 
 
 class _Unit:
@@ -211,6 +199,7 @@ class _Unit:
         self._holds_writer = False
 
     def session(self) -> Session:
+        stand_apart()
         if self._session is None:
             assert self._raw is None, "the session comes before fetch_all, or not at all"
             self._session = Session(engine(), expire_on_commit=False)
@@ -223,13 +212,14 @@ class _Unit:
         return self._session
 
     def fetch_all(self, calls: list[Call]) -> list[tuple[Any, ...]]:
+        stand_apart()
         if self._session is not None:
-            return list(_send(self._driver_connection(), calls).fetchall())
+            return list(connections.send(self._driver_connection(), calls).fetchall())
         if not self.writes:
-            return list(_raw_connections().use(lambda connection: _send(connection, calls).fetchall()))
+            return connections.ask(calls)
         if self._raw is None:
             self._hold_writer()
-            self._raw = RawTransaction(_raw_connections(), is_sqlite(), self._begin)
+            self._raw = RawTransaction(connections.raw(), is_sqlite(), self._begin)
         return list(self._raw.run(calls).fetchall())
 
     def _driver_connection(self) -> Any:
@@ -237,7 +227,7 @@ class _Unit:
 
     def _hold_writer(self) -> None:
         if self.writes and is_sqlite():
-            _take_writer()
+            connections.take_writer()
             self._holds_writer = True
 
     def commit(self) -> None:
@@ -248,12 +238,18 @@ class _Unit:
         if self._session is not None:
             self._session.flush()
             if calls or self.tallies:
-                _send(self._driver_connection(), [*calls, *statements.tallied([self.tallies])])
+                connections.send(self._driver_connection(), [*calls, *statements.tallied([self.tallies])])
             self._session.commit()
         elif self._raw is not None:
             self._raw.commit([*calls, *statements.tallied([self.tallies])])
         elif calls or self.tallies:
-            _together.join((calls, self.tallies))
+            single: _Single | None = getattr(_local, "single", None)
+            if single is None:
+                _together.join((calls, self.tallies))
+            else:
+                single.parts.append((calls, self.tallies))
+                single.rings.update(self.rings)
+                self.rings = set()
 
     def close(self) -> None:
         try:
@@ -267,48 +263,31 @@ class _Unit:
             if self._raw is not None:
                 self._raw.end()
             if self._holds_writer:
-                _sqlite_writer.release()
+                connections.give_writer_back()
 
 
-def _commit_together(parts: list[tuple[list[Call], Tallies]]) -> list[None]:
+@dataclass(frozen=True)
+class _Single:
+    """What units of work leave to a single commit."""
+
+    parts: list[Part]
+    rings: set[str]
+
+
+def _commit_together(parts: list[Part]) -> list[None]:
     """Several units of work as one transaction; all of them or none."""
     calls = statements.merged([calls for calls, _ in parts])
     _commit([*calls, *statements.tallied([tallies for _, tallies in parts])], _IMPATIENTLY)
     return [None] * len(parts)
 
 
-def _commit_alone(part: tuple[list[Call], Tallies]) -> None:
+def _commit_alone(part: Part) -> None:
     _commit([*part[0], *statements.tallied([part[1]])], b"")
 
 
 def _commit(calls: list[Call], first: bytes) -> None:
-    def commit(connection: Any) -> None:
-        if is_sqlite():
-            _commit_sqlite(connection, calls)
-        else:
-            statements.run_postgresql(connection, calls, first=first)
-
-    with translated(_drop_connections):
-        _raw_connections().use(commit)
-
-
-def _commit_sqlite(connection: Any, calls: list[Call]) -> None:
-    _take_writer()
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        _send(connection, calls)
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-    finally:
-        _sqlite_writer.release()
-
-
-def _take_writer() -> None:
-    if not _sqlite_writer.acquire(timeout=_SQLITE_BUSY_TIMEOUT_MS / 1000):
-        raise Busy("The database is busy, please try again", retry_after=1)
+    with translated(connections.drop):
+        connections.commit(calls, first)
 
 
 def _is_worth_another_try(error: BaseException, had_company: bool) -> bool:
@@ -318,9 +297,7 @@ def _is_worth_another_try(error: BaseException, had_company: bool) -> bool:
     return had_company and isinstance(error, Exception) and not isinstance(error, Unavailable)
 
 
-_together: Together[tuple[list[Call], Tallies], None] = Together(
-    _commit_together, _commit_alone, _is_worth_another_try
-)
+_together: Together[Part, None] = Together(_commit_together, _commit_alone, _is_worth_another_try)
 
 
 def _unit() -> _Unit:
@@ -333,17 +310,15 @@ def _run(unit: _Unit) -> Iterator[None]:
     assert getattr(_local, "unit", None) is None, "units of work do not nest"
     _local.unit = unit
     try:
-        with translated(_drop_connections):
+        with translated(connections.drop):
             yield
             unit.commit()
     finally:
         _local.unit = None
         unit.close()
-    for name in unit.rings:
+    _ring(unit.rings)
+
+
+def _ring(names: set[str]) -> None:
+    for name in names:
         queue.ring(name)
-
-
-def _send(connection: Any, calls: Sequence[Call]) -> Any:
-    if is_sqlite():
-        return statements.run_sqlite(connection, calls)
-    return statements.run_postgresql(connection, calls)

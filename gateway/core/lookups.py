@@ -4,14 +4,17 @@ A look-up finds its row in microseconds; carrying the question to the database
 and the answer back costs many times that. So on PostgreSQL the threads that
 look for the same kinds of rows at the same moment share a message
 (core/together.py), and a thread that knows what it will look for next takes that
-along (`ahead`). SQLite is in the process itself, and asked alone.
+along (`ahead`). What they do with the rows may be one commit, too (`use`). SQLite
+is in the process itself, and asked alone.
 """
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from sqlalchemy.orm import DeclarativeBase
@@ -23,6 +26,7 @@ from gateway.core.together import Together
 
 Key = tuple[str, ...]
 Found = tuple[Any, ...] | None
+T = TypeVar("T")
 
 # Threads come one by one out of the same interpreter; those that come for the same are worth a moment.
 COMPANY_S = 0.0005
@@ -61,18 +65,55 @@ class Lookup:
         """
         if db.is_sqlite():
             return self.find_alone(key)
-        expected, _local.expected = getattr(_local, "expected", None), None
+        expected = _take_expected()
         if expected is None:
             return _question((self,)).answer((key,))[0]
-        other, other_key, is_known, row = expected
-        if is_known and (other, other_key) == (self, key):
-            return row  # type: ignore[no-any-return]
-        found, row = _question((self, other)).answer((key, other_key))
-        _local.expected = (other, other_key, True, row)
+        if expected.is_known and (expected.lookup, expected.key) == (self, key):
+            return expected.row
+        found, row = _question((self, expected.lookup)).answer((key, expected.key))
+        _local.expected = _Expected(expected.lookup, expected.key, True, row)
         return found
+
+    def use(self, key: Key, act: Callable[[Found], T]) -> T:
+        """What `act` makes of the row with this key, or of None.
+
+        On PostgreSQL all who come for the same at one moment share the look-up, and a single
+        commit behind it (db.single_commit): one thread acts for everybody, each in its own
+        context, so that the others need not be woken twice. Whoever cannot be part of that,
+        or was part of one that failed, acts by itself and from the start.
+
+        raises  whatever `act` raises, or its commit
+        """
+        if db.is_sqlite():
+            return act(self.find_alone(key))
+        expected = _take_expected()
+        if expected is None:
+            outcome = _question((self,)).use(_Errand((key,), act))
+        else:
+            outcome = _question((self, expected.lookup)).use(_Errand((key, expected.key), act))
+        if outcome is None or isinstance(outcome.error, db.Apart):
+            return act(self.find_alone(key))
+        if outcome.error is not None:
+            raise outcome.error
+        return outcome.value  # type: ignore[no-any-return]
 
     def find_alone(self, key: Key) -> Found:
         return next(iter(db.ask(self._alone, **dict(zip(self.key, key, strict=True)))), None)
+
+
+@dataclass(frozen=True)
+class _Expected:
+    """What this thread will look for, and the row once that came along."""
+
+    lookup: Lookup
+    key: Key
+    is_known: bool = False
+    row: Found = None
+
+
+def _take_expected() -> _Expected | None:
+    expected, _local.expected = getattr(_local, "expected", None), None
+    return expected
 
 
 @contextmanager
@@ -81,11 +122,26 @@ def ahead(lookup: Lookup, *key: str) -> Iterator[None]:
 
     It is as fresh as the first answer, so the two belong close together.
     """
-    _local.expected = (lookup, key, False, None)
+    _local.expected = _Expected(lookup, key)
     try:
         yield
     finally:
         _local.expected = None
+
+
+@dataclass(frozen=True)
+class _Errand:
+    """What a thread came for: rows, and what to do with the first of them."""
+
+    keys: Sequence[Key]
+    act: Callable[[Found], Any]
+    context: Context = field(default_factory=copy_context)
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    value: Any = None
+    error: Exception | None = None
 
 
 class _Question:
@@ -112,6 +168,28 @@ class _Question:
         self._together: Together[Sequence[Key], Sequence[Found]] = Together(
             self._ask, self._ask_alone, _is_worth_another_try, lookups[0].company_s
         )
+        self._errands: Together[_Errand, _Outcome | None] = Together(
+            self._run, lambda _: None, lambda error, _: isinstance(error, Exception), lookups[0].company_s
+        )
+
+    def use(self, errand: _Errand) -> _Outcome | None:
+        """How the errand ended; None where it was in vain, because the whole group failed."""
+        return self._errands.join(errand)
+
+    def _run(self, errands: list[_Errand]) -> list[_Outcome | None]:
+        answers = self._ask([errand.keys for errand in errands])
+        with db.single_commit():
+            return [self._act(*each) for each in zip(errands, answers, strict=True)]
+
+    def _act(self, errand: _Errand, found: Sequence[Found]) -> _Outcome:
+        if len(self._lookups) > 1:
+            _local.expected = _Expected(self._lookups[1], errand.keys[1], True, found[1])
+        try:
+            return _Outcome(errand.context.run(errand.act, found[0]))
+        except Exception as error:
+            return _Outcome(error=error)
+        finally:
+            _local.expected = None
 
     def answer(self, keys: Sequence[Key]) -> Sequence[Found]:
         return self._together.join(keys)

@@ -17,7 +17,7 @@ from sqlalchemy import delete, select, tuple_
 from gateway.core import clock, config, crypto
 from gateway.core.db import Conflict, add_row, later, session, transaction
 from gateway.core.errors import BadRequest, Busy, KeyInUse, KeyReused, Refusal
-from gateway.core.lookups import Lookup
+from gateway.core.lookups import Found, Lookup
 from gateway.core.statements import Statement, moment
 from gateway.domain import backlog
 from gateway.models import IdempotencyKey
@@ -48,8 +48,13 @@ class Stored:
     is_replay: bool = False
 
 
-def once(merchant_id: str, key: str, wanted: str, run: Callable[[], tuple[int, str]]) -> Stored:
+def once(
+    merchant_id: str, key: str, wanted: str, run: Callable[[], tuple[int, str]], *, is_light: bool = False
+) -> Stored:
     """The answer that `run` gives, or the one it gave to the first request with this key.
+
+    is_light  it only gathers (core/db.py); then it shares one commit with others of its kind,
+              and may be run by their thread or, should that fail, twice
 
     It runs in one transaction together with the key. Two requests with one key cannot
     both commit: the table's primary key makes the second wait for the first, and then
@@ -59,14 +64,20 @@ def once(merchant_id: str, key: str, wanted: str, run: Callable[[], tuple[int, s
     raises  KeyReused  the key belongs to a request with another fingerprint
             KeyInUse   the first request is still running
     """
-    stored = find(merchant_id, key, wanted)
-    if stored is not None:
-        return stored
-    try:
+
+    def first() -> Stored:
         with transaction():
             status_code, response = run()
             keep(merchant_id, key, wanted, status_code, response)
         return Stored(status_code, response)
+
+    stored = None if is_light else find(merchant_id, key, wanted)
+    if stored is not None:
+        return stored
+    try:
+        if is_light:
+            return _KEPT.use((merchant_id, key), lambda row: _kept(row, merchant_id, key, wanted) or first())
+        return first()
     except Busy as error:
         raise _in_use() from error
     except (Conflict, Refusal) as error:
@@ -108,7 +119,10 @@ def find(merchant_id: str, key: str, wanted: str) -> Stored | None:
 
     raises  KeyReused  the key belongs to a request with another fingerprint
     """
-    row = _KEPT.find(merchant_id, key)
+    return _kept(_KEPT.find(merchant_id, key), merchant_id, key, wanted)
+
+
+def _kept(row: Found, merchant_id: str, key: str, wanted: str) -> Stored | None:
     if row is None:
         return None
     found, status_code, response, expires_at = row

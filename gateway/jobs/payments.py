@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from gateway.adapters import acquirer
-from gateway.adapters.acquirer import charge
+from gateway.adapters.acquirer import charge, is_quick
 from gateway.core.processor import Answer
 from gateway.domain import payments, work
 from gateway.domain.payments import Claim
@@ -28,5 +28,5 @@ def job() -> Job[Claim, Answer]:
         call,
         payments.settle,
         lambda: work.next_due(Payment),
-        hold=payments.hold if getattr(bank, "is_quick", False) else None,
+        hold=payments.hold if is_quick(bank) else None,
     )

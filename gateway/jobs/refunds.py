@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from gateway.adapters import acquirer
-from gateway.adapters.acquirer import refund
+from gateway.adapters.acquirer import is_quick, refund
 from gateway.core.processor import Answer
 from gateway.domain import refunds, work
 from gateway.domain.refunds import Claim
@@ -28,5 +28,5 @@ def job() -> Job[Claim, Answer]:
         call,
         refunds.settle,
         lambda: work.next_due(Refund),
-        hold=refunds.hold if getattr(bank, "is_quick", False) else None,
+        hold=refunds.hold if is_quick(bank) else None,
     )

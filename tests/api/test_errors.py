@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from gateway.api import openapi
 from gateway.core import config as settings
-from gateway.core import db, errors
+from gateway.core import connections, db, errors
 from gateway.core.config import Config
 from gateway.core.errors import CODES, Refusal
 from gateway.domain import merchants, orders
@@ -61,8 +61,8 @@ def repeat_with_another_body(scene: Scene) -> TestResponse:
 
 def repeat_too_early(scene: Scene) -> TestResponse:
     """The first request has written its key, and its commit is a long time coming."""
-    scene.patch.setattr(db, "LOCK_TIMEOUT_MS", 50)
-    scene.patch.setattr(db, "_SQLITE_BUSY_TIMEOUT_MS", 50)
+    scene.patch.setattr(connections, "LOCK_TIMEOUT_MS", 50)
+    scene.patch.setattr(connections, "_SQLITE_BUSY_TIMEOUT_MS", 50)
     db.connect(settings.current())
     with db.engine().connect().execution_options(writes=True) as first:
         first.execute(

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine, insert, select, text, update
 
-from gateway.core import clock, db, queue
+from gateway.core import clock, connections, db, queue
 from gateway.core.config import Config
 from gateway.core.db import (
     Conflict,
@@ -854,9 +854,9 @@ def somebody_holding_the_row(config: Config) -> Iterator[None]:
 @pytest.fixture
 def impatient(config: Config, monkeypatch: pytest.MonkeyPatch) -> Config:
     """A gateway that waits for a lock only a moment."""
-    assert db.LOCK_TIMEOUT_MS == 2000
-    monkeypatch.setattr(db, "LOCK_TIMEOUT_MS", 120)
-    monkeypatch.setattr(db, "_SQLITE_BUSY_TIMEOUT_MS", 120)
+    assert connections.LOCK_TIMEOUT_MS == 2000
+    monkeypatch.setattr(connections, "LOCK_TIMEOUT_MS", 120)
+    monkeypatch.setattr(connections, "_SQLITE_BUSY_TIMEOUT_MS", 120)
     db.connect(config)
     write(counter(1))
     return config
@@ -908,11 +908,11 @@ def stuff_now() -> None:
 def test_a_disk_that_was_full_once_troubles_nobody_later(config: Config, stuff: Callable[[], None]) -> None:
     only_on_sqlite()
     write(counter())
-    connection = db._raw_connections().take()
+    connection = connections.raw().take()
     connection.execute("VACUUM")  # what earlier tests have freed would be room enough
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count = {pages}")
-    db._raw_connections().give_back(connection)
+    connections.raw().give_back(connection)
     with pytest.raises(Unavailable):
         stuff()
     assert fetch_one(READ, merchant_id=ONE) == (1,)
