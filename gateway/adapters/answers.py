@@ -11,7 +11,7 @@ import re
 import socket
 from typing import Any, NamedTuple, cast
 
-_AT_ONCE = 65_536
+AT_ONCE = 65_536
 _HEAD = re.compile(rb"HTTP/1\.1 ([2-5]\d\d)(?: [^\r\n]*)?\r\n(?:[\w!#$%&'*+.^`|~-]+:[^\r\n]*\r\n)*\r\n")
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,4})[ \t]*\r\n", re.IGNORECASE)
 # Whatever changes how an answer is read, or what follows from it.
@@ -41,10 +41,14 @@ class Plain(NamedTuple):
 Answer = Plain | http.client.HTTPResponse
 
 
-def read(sock: socket.socket) -> Answer:
-    """The next answer, at least its head. Raises HTTPException, OSError."""
-    begun = sock.recv(_AT_ONCE)
-    plain = _at_a_glance(begun)
+def read(sock: socket.socket, begun: bytes | None = None) -> Answer:
+    """The next answer, at least its head. Raises HTTPException, OSError.
+
+    begun  what of it was received before; nothing where the connection has ended
+    """
+    if begun is None:
+        begun = sock.recv(AT_ONCE)
+    plain = at_a_glance(begun)
     if plain is not None:
         return plain
     response = _FinalAnswer(cast(socket.socket, _Begun(begun, sock)), method="POST")
@@ -55,7 +59,7 @@ def read(sock: socket.socket) -> Answer:
     return response
 
 
-def _at_a_glance(answer: bytes) -> Plain | None:
+def at_a_glance(answer: bytes) -> Plain | None:
     """The answer if it is whole, and nothing in its head asks for more than that."""
     head = _HEAD.match(answer)
     if head is None or head[1] in _WITHOUT_BODY or _NOT_PLAIN.search(head[0]):

@@ -7,7 +7,6 @@ slow resolver and an answer that drips in byte by byte included.
 """
 
 import http.client
-import ipaddress
 import socket
 import ssl
 import threading
@@ -15,39 +14,30 @@ import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
-from typing import Any
+from typing import NamedTuple
 
-from gateway.adapters import answers
+from gateway.adapters import addresses, answers
 from gateway.adapters.answers import Answer
+from gateway.adapters.listener import Listener
 from gateway.adapters.receivers import Kept, Target, target_of
 from gateway.core.sending import Receipt
 
 TIMEOUT_S = 5.0
 MAX_KEPT_BYTES = 10_000
 
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-_IPV4_COMPATIBLE = ipaddress.IPv6Network("::/96")
-
-# Where clouds tell a machine its own secrets, apart from the link-local addresses.
-_METADATA = {ipaddress.ip_address("100.100.100.200"), ipaddress.ip_address("fd00:ec2::254")}
-
-_resolver = ThreadPoolExecutor(16, thread_name_prefix="resolver")
-_lookups: dict[str, Future[list[Any]]] = {}
-_lookups_lock = threading.Lock()
-
-
-class Blocked(Exception):
-    """The address is one that webhooks may not go to."""
-
 
 class _Attempt:
-    """One post under way: until when, and over which socket."""
+    """One post under way: what is sent, until when, and over which socket."""
 
-    def __init__(self, timeout_s: float, allow_private: bool) -> None:
-        self.deadline = time.monotonic() + timeout_s
-        self.allow_private = allow_private
+    def __init__(self, url: str, body: bytes, headers: dict[str, str], timeout_s: float) -> None:
+        self.url, self.body, self.headers = url, body, headers
+        self.started = time.monotonic()
+        self.deadline = self.started + timeout_s
         self.sock: socket.socket | None = None
         self.is_over = False
+
+    def took_ms(self) -> int:
+        return round((time.monotonic() - self.started) * 1000)
 
     def remaining_s(self) -> float:
         """Raises TimeoutError when nothing remains."""
@@ -57,44 +47,108 @@ class _Attempt:
         return left
 
 
+class _Begun(NamedTuple):
+    """A kept connection over which a request is on its way: what is still to be sent, and what came back."""
+
+    sock: socket.socket
+    unsent: bytes
+    heard: bytes | None = None
+
+
 class Sender:
-    """Keeps connections to receivers open between deliveries; shared by all sender threads.
+    """Keeps connections to receivers open between deliveries; shared by all threads.
 
     allow_private   also send to loopback and private addresses, such as a shop on
                     this machine; link-local ones (cloud metadata) never
     per_endpoint    how many connections are kept for one receiver
+    threads         how many of those posts that were begun may wait at once
     """
 
-    def __init__(self, *, allow_private: bool, per_endpoint: int = 16, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self, *, allow_private: bool, per_endpoint: int = 16, threads: int = 16, timeout_s: float = TIMEOUT_S
+    ) -> None:
         self._allow_private = allow_private
         self._timeout_s = timeout_s
         self._watchdog = _Watchdog()
         self._kept = Kept(per_endpoint)
+        self._listener = Listener()
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="sender")
 
     def post(self, url: str, body: bytes, headers: dict[str, str]) -> Receipt:
         """Send one webhook and say how it ended; never raises for what the network does."""
-        started = time.monotonic()
-        try:
-            code, kept, wait_s = self._post(url, body, headers)
-        except Blocked as error:
-            outcome, details = "blocked", dict[str, Any](error=str(error))
-        except TimeoutError:
-            outcome, details = "timeout", {"error": f"No answer within {self._timeout_s:g} s"}
-        except (http.client.HTTPException, OSError, ValueError) as error:
-            outcome, details = "unreachable", {"error": _wording(error)}
-        else:
-            outcome = "success" if 200 <= code < 300 else "refused"
-            details = {"response_code": code, "response_body": kept, "retry_after_s": wait_s}
-        return Receipt(outcome, round((time.monotonic() - started) * 1000), **details)
+        return self._finish(self._attempt(url, body, headers))
 
-    def _post(self, url: str, body: bytes, headers: dict[str, str]) -> tuple[int, str, int | None]:
-        target = target_of(url)
-        attempt = _Attempt(self._timeout_s, self._allow_private)
+    def begin(self, url: str, body: bytes, headers: dict[str, str]) -> Future[Receipt]:
+        """The same without waiting for it.
+
+        Over a kept connection the request goes out at once, and if the answer is short and
+        plain no thread but the listener's has to do with it. All else is a thread's own affair.
+        """
+        attempt = self._attempt(url, body, headers)
+        begun = self._begin(attempt)
+        if begun is None or begun.unsent:
+            return self._pool.submit(self._finish, attempt, begun)
+        receipt = Future[Receipt]()
+        self._listener.listen(begun.sock, lambda heard: self._hear(attempt, begun.sock, heard, receipt))
+        return receipt
+
+    def _attempt(self, url: str, body: bytes, headers: dict[str, str]) -> _Attempt:
+        attempt = _Attempt(url, body, headers, self._timeout_s)
         self._watchdog.watch(attempt)
+        return attempt
+
+    def _begin(self, attempt: _Attempt) -> _Begun | None:
+        """Send what a kept connection takes without waiting; None if there is no such connection."""
         try:
-            connection, response = self._ask(attempt, target, _request(target, body, headers))
+            target = target_of(attempt.url)
+            request = _request(target, attempt.body, attempt.headers)
+        except ValueError:
+            return None  # nothing can be sent, and `_finish` says why
+        sock = self._kept.take(target)
+        if sock is None:
+            return None
+        attempt.sock = sock
+        sock.setblocking(False)
+        try:
+            return _Begun(sock, request[sock.send(request) :])
+        except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            return _Begun(sock, request)
+        except OSError:
+            sock.close()
+            return None
+
+    def _hear(self, attempt: _Attempt, sock: socket.socket, heard: bytes, receipt: Future[Receipt]) -> None:
+        answer = answers.at_a_glance(heard)
+        if answer is None:
+            whole = self._pool.submit(self._finish, attempt, _Begun(sock, b"", heard))
+            whole.add_done_callback(lambda done: _hand_on(done, receipt))
+        else:
+            attempt.is_over = True
+            self._kept.put(target_of(attempt.url), sock)
+            receipt.set_result(_receipt(attempt, answer, answer.body))
+
+    def _finish(self, attempt: _Attempt, begun: _Begun | None = None) -> Receipt:
+        try:
+            answer, kept = self._post(attempt, begun)
+        except addresses.Blocked as error:
+            outcome, trouble = "blocked", str(error)
+        except TimeoutError:
+            outcome, trouble = "timeout", f"No answer within {self._timeout_s:g} s"
+        except (http.client.HTTPException, OSError, ValueError) as error:
+            outcome, trouble = "unreachable", _wording(error)
+        else:
+            return _receipt(attempt, answer, kept)
+        return Receipt(outcome, attempt.took_ms(), error=trouble)
+
+    def _post(self, attempt: _Attempt, begun: _Begun | None) -> tuple[Answer, bytes]:
+        target = target_of(attempt.url)
+        request = _request(target, attempt.body, attempt.headers)
+        if begun is None and (kept := self._kept.take(target)) is not None:
+            begun = _Begun(kept, request)
+        try:
+            connection, response = self._ask(attempt, target, request, begun)
             attempt.remaining_s()  # headers that the watchdog cut short read like whole ones
-            kept = _keep(response)
+            kept_bytes = _keep(response)
         except (http.client.HTTPException, OSError):
             attempt.remaining_s()  # what the watchdog cut off is a timeout
             raise
@@ -104,21 +158,22 @@ class Sender:
             self._kept.put(target, connection)
         else:
             connection.close()
-        return response.status, kept, _seconds(response.headers.get("Retry-After"))
+        return response, kept_bytes
 
-    def _ask(self, attempt: _Attempt, target: Target, request: bytes) -> tuple[socket.socket, Any]:
-        """Send the request and read the answer's head, over a kept connection if there is one."""
-        kept = self._kept.take(target)
-        if kept is not None:
+    def _ask(
+        self, attempt: _Attempt, target: Target, request: bytes, begun: _Begun | None
+    ) -> tuple[socket.socket, Answer]:
+        """Send the request and read the answer's head, over the connection where it has begun, if it has."""
+        if begun is not None:
             try:
-                return kept, _exchange(attempt, kept, request)
+                return begun.sock, _exchange(attempt, begun)
             except TimeoutError:
                 raise
             except (http.client.HTTPException, OSError):
                 # A kept connection may be closed by the receiver at the very moment we use it.
                 attempt.remaining_s()
-        fresh = _connect(target, attempt, self._tls)
-        return fresh, _exchange(attempt, fresh, request)
+        fresh = _connect(target, attempt, self._allow_private, self._tls)
+        return fresh, _exchange(attempt, _Begun(fresh, request))
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
@@ -134,15 +189,34 @@ def _request(target: Target, body: bytes, headers: dict[str, str]) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 
-def _exchange(attempt: _Attempt, sock: socket.socket, request: bytes) -> Answer:
-    attempt.sock = sock
+def _exchange(attempt: _Attempt, begun: _Begun) -> Answer:
+    sock = attempt.sock = begun.sock
     try:
         sock.settimeout(attempt.remaining_s())
-        sock.sendall(request)
-        return answers.read(sock)
+        if begun.unsent:
+            sock.sendall(begun.unsent)
+        return answers.read(sock, begun.heard)
     except BaseException:
         sock.close()
         raise
+
+
+def _receipt(attempt: _Attempt, answer: Answer, body: bytes) -> Receipt:
+    return Receipt(
+        "success" if 200 <= answer.status < 300 else "refused",
+        attempt.took_ms(),
+        response_code=answer.status,
+        response_body=_as_text(body[:MAX_KEPT_BYTES]),
+        retry_after_s=_seconds(answer.headers.get("Retry-After")),
+    )
+
+
+def _hand_on(done: Future[Receipt], receipt: Future[Receipt]) -> None:
+    error = done.exception()
+    if error is None:
+        receipt.set_result(done.result())
+    else:
+        receipt.set_exception(error)
 
 
 class _Watchdog:
@@ -179,10 +253,10 @@ class _Watchdog:
                     pass  # it ended by itself in the meantime
 
 
-def _connect(target: Target, attempt: _Attempt, tls: ssl.SSLContext) -> socket.socket:
+def _connect(target: Target, attempt: _Attempt, allow_private: bool, tls: ssl.SSLContext) -> socket.socket:
     """A connection that goes only where webhooks may go, within the time of its attempt."""
     error: OSError | None = None
-    for address in _vetted_addresses(target.host, attempt):
+    for address in addresses.vetted(target.host, attempt.remaining_s(), allow_private):
         try:
             sock = socket.create_connection((address, target.port), attempt.remaining_s())
         except TimeoutError:
@@ -202,51 +276,16 @@ def _connect(target: Target, attempt: _Attempt, tls: ssl.SSLContext) -> socket.s
     raise error or OSError("the name has no address")
 
 
-def _vetted_addresses(host: str, attempt: _Attempt) -> list[str]:
-    answers = _look_up(host).result(attempt.remaining_s())
-    found = list(dict.fromkeys(str(answer[4][0]) for answer in answers))
-    allowed = [address for address in found if is_allowed(address, attempt.allow_private)]
-    if not allowed:
-        raise Blocked("Webhooks may not be sent to this address")
-    return allowed
-
-
-def _look_up(host: str) -> Future[list[Any]]:
-    """Ask for a name once at a time; others who want it wait too, so a hanging name holds one thread."""
-    with _lookups_lock:
-        under_way = _lookups.get(host)
-        if under_way is None:
-            under_way = _resolver.submit(socket.getaddrinfo, host, None, 0, socket.SOCK_STREAM)
-            _lookups[host] = under_way
-            under_way.add_done_callback(lambda _: _lookups.pop(host, None))
-        return under_way
-
-
-def is_allowed(address: str, allow_private: bool) -> bool:
-    """Whether a webhook may go to this IP address, or to the IPv4 address hidden in it."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    hidden = _hidden_ipv4(ip) if isinstance(ip, ipaddress.IPv6Address) else None
-    if hidden is not None:
-        return is_allowed(str(hidden), allow_private)
-    if ip.is_multicast or ip.is_unspecified or ip.is_link_local or ip in _METADATA:
-        return False
-    return allow_private or (ip.is_global and not getattr(ip, "is_site_local", False))
-
-
-def _hidden_ipv4(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    """The IPv4 address that a gateway on the way would make of it: mapped, compatible, 6to4, NAT64."""
-    if ip in _NAT64 or (ip in _IPV4_COMPATIBLE and int(ip) > 1):
-        return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-    return ip.ipv4_mapped or ip.sixtofour
-
-
-def _keep(response: Answer) -> str:
-    """The beginning of the answer as text."""
+def _keep(response: Answer) -> bytes:
+    """The beginning of the answer."""
     try:
-        raw = response.read(MAX_KEPT_BYTES + 1)
+        return response.read(MAX_KEPT_BYTES + 1)
     except (http.client.HTTPException, OSError):
-        raw = b""  # the status came in time, and that is what counts
-    return raw[:MAX_KEPT_BYTES].decode("utf-8", "replace").replace("\0", "\ufffd")
+        return b""  # the status came in time, and that is what counts
+
+
+def _as_text(kept: bytes) -> str:
+    return kept.decode("utf-8", "replace").replace("\0", "\ufffd")
 
 
 def _seconds(retry_after: str | None) -> int | None:

@@ -4,9 +4,10 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from gateway.core import clock
@@ -28,6 +29,7 @@ class Job(Generic[Claim, Result]):
     call(claim)             the one call outside; with no transaction open
     record(results)         write the outcomes down; in the caller's transaction
     next_due()              when the next row falls due
+    begin(claim)            where a call need not hold a thread: make it without waiting
     hold(free)              where a call neither leaves the process nor leaves a trace outside: lock due
                             rows, at most `free`; call and record follow in the same transaction
     """
@@ -38,6 +40,7 @@ class Job(Generic[Claim, Result]):
     call: Callable[[Claim], Result]
     record: Callable[[Sequence[tuple[Claim, Result]]], None]
     next_due: Callable[[], datetime | None]
+    begin: Callable[[Claim], Future[Result]] | None = None
     hold: Callable[[int], Sequence[Claim]] | None = None
 
 
@@ -109,10 +112,19 @@ class Desk:
         for claim in claims:
             self._under_way[id(claim)] = claim
         for claim in claims:
-            if self.job.hold is not None:
-                self._call(claim)
-            else:
-                self._pool.submit(self._call, claim)
+            self._begin(claim).add_done_callback(partial(self._end, claim))
+
+    def _begin(self, claim: Any) -> Future[Any]:
+        if self.job.begin is None and self.job.hold is None:
+            return self._pool.submit(self.job.call, claim)
+        at_once = Future[Any]()
+        try:
+            if self.job.begin is not None:
+                return self.job.begin(claim)
+            at_once.set_result(self.job.call(claim))
+        except Exception as error:
+            at_once.set_exception(error)
+        return at_once
 
     def look_again(self, looked_at: datetime, has_found: bool) -> None:
         """Plan the next look: at once where there may be more, or when the next row falls due."""
@@ -122,9 +134,9 @@ class Desk:
     def look_later(self) -> None:
         self._looks_at_s = time.monotonic() + LOOK_EVERY_S
 
-    def _call(self, claim: Any) -> None:
+    def _end(self, claim: Any, call: Future[Any]) -> None:
         try:
-            result = self.job.call(claim)
+            result = call.result()
         except Exception:
             # The row keeps its lease and is claimed again when that runs out.
             log.exception("queue %s: a call failed", self.job.queue)

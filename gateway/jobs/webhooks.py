@@ -1,7 +1,8 @@
 """Hands events out to endpoints and delivers them."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from concurrent.futures import Future
 
 from gateway.adapters.sender import Sender
 from gateway.core import config
@@ -19,13 +20,15 @@ def claim(free: int, under_way: Sequence[Claim]) -> Sequence[Claim]:
     return dispatch.claim_with_new(free, busy, PER_ENDPOINT)
 
 
-def call_with(sender: Sender) -> Callable[[Claim], Receipt]:
+def job() -> Job[Claim, Receipt]:
+    sender = Sender(
+        allow_private=config.current().webhook_allow_private, per_endpoint=PER_ENDPOINT, threads=SENDERS
+    )
+
     def call(claim: Claim) -> Receipt:
         return sender.post(claim.url, claim.body, claim.headers())
 
-    return call
+    def begin(claim: Claim) -> Future[Receipt]:
+        return sender.begin(claim.url, claim.body, claim.headers())
 
-
-def job() -> Job[Claim, Receipt]:
-    sender = Sender(allow_private=config.current().webhook_allow_private, per_endpoint=PER_ENDPOINT)
-    return Job("webhooks", SENDERS, claim, call_with(sender), dispatch.record, dispatch.next_due)
+    return Job("webhooks", SENDERS, claim, call, dispatch.record, dispatch.next_due, begin=begin)

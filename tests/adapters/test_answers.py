@@ -56,7 +56,7 @@ def wire() -> Iterator[tuple[socket.socket, socket.socket]]:
 def test_a_plain_answer_is_what_http_client_makes_of_it(
     said: bytes, wire: tuple[socket.socket, socket.socket]
 ) -> None:
-    glanced = answers._at_a_glance(said)
+    glanced = answers.at_a_glance(said)
     theirs, ours = wire
     theirs.sendall(said)
     response = http.client.HTTPResponse(ours, method="POST")
@@ -69,7 +69,7 @@ def test_a_plain_answer_is_what_http_client_makes_of_it(
 
 @pytest.mark.parametrize("said", NOT_PLAIN)
 def test_what_is_not_plain_goes_the_long_way(said: bytes) -> None:
-    assert answers._at_a_glance(said) is None
+    assert answers.at_a_glance(said) is None
 
 
 @pytest.mark.parametrize("said", PLAIN)
@@ -82,7 +82,7 @@ def test_a_plain_answer_in_two_pieces_is_read_all_the_same(
     theirs.sendall(said[12:])
     rest = answers._FinalAnswer(answers._Begun(begun, ours), method="POST")  # type: ignore[arg-type]
     rest.begin()
-    glanced = answers._at_a_glance(said)
+    glanced = answers.at_a_glance(said)
     assert isinstance(glanced, Plain)
     assert (rest.status, rest.read(10_001)) == (glanced.status, glanced.body)
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from gateway.adapters.sender import Sender, is_allowed
+from gateway.adapters.addresses import is_allowed
+from gateway.adapters.sender import Sender
 
 from .conftest import Receiver
 
