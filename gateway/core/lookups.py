@@ -31,6 +31,12 @@ T = TypeVar("T")
 # Threads come one by one out of the same interpreter; those that come for the same are worth a moment.
 COMPANY_S = 0.0005
 
+
+def company_s(has_gathered: bool) -> float:
+    """How long the first of many waits for the others, unless they are there."""
+    return 0.0 if has_gathered else COMPANY_S
+
+
 _local = threading.local()
 
 
@@ -39,7 +45,7 @@ class Lookup:
 
     columns    what is read, as SQL: names with commas between them
     key        the columns that are looked for
-    company_s  how long the first of many threads waits for the others
+    company_s  how long many threads wait for others (Together)
     """
 
     def __init__(
@@ -47,7 +53,7 @@ class Lookup:
         model: type[DeclarativeBase],
         columns: str,
         *key: str,
-        company_s: Callable[[], float] = lambda: COMPANY_S,
+        company_s: Callable[[bool], float] = company_s,
     ) -> None:
         self.company_s = company_s
         table: Any = model.__table__

@@ -24,8 +24,9 @@ class Together(Generic[Part, Result]):
     alone(part)   does one part whose group failed, so that everybody hears of
                   their own, and takes the time it needs
     is_worth(error, had_company)  whether that makes sense after this failure
-    company_s     how long the first of a group waits for others; asked only while there are any
-                  about, that is, when the group before had some
+    company_s(has_gathered)  how long a group waits before it is done; asked only while there are
+                  others about. `has_gathered` says that it has some already, having formed
+                  behind another; else only the group before had
     """
 
     def __init__(
@@ -33,7 +34,7 @@ class Together(Generic[Part, Result]):
         do: Callable[[list[Part]], Sequence[Result]],
         alone: Callable[[Part], Result],
         is_worth: Callable[[BaseException, bool], bool],
-        company_s: Callable[[], float] = lambda: 0.0,
+        company_s: Callable[[bool], float] = lambda _has_gathered: 0.0,
     ) -> None:
         self._do = do
         self._alone = alone
@@ -54,15 +55,18 @@ class Together(Generic[Part, Result]):
             entry.turn.acquire()
             if entry.next is not None:
                 entry.next.turn.release()
-        elif self._has_company and (company_s := self._company_s()):
-            time.sleep(company_s)
         if not entry.is_over:
+            self._wait_for_company(has_gathered=not leads)
             self._lead()
         if entry.error is None:
             return entry.results[0]
         if not self._is_worth(entry.error, entry.had_company):
             raise entry.error
         return self._alone(part)
+
+    def _wait_for_company(self, has_gathered: bool) -> None:
+        if (has_gathered or self._has_company) and (company_s := self._company_s(has_gathered)):
+            time.sleep(company_s)
 
     def _lead(self) -> None:
         with self._lock:

@@ -12,12 +12,14 @@ from datetime import timedelta
 from gateway.core import clock
 from gateway.core.db import ask
 from gateway.core.errors import Unavailable
-from gateway.core.lookups import COMPANY_S
+from gateway.core.lookups import company_s
 from gateway.core.statements import Statement, moment
 from gateway.domain.workers import STALE_AFTER_S
 
-# How long a payment waits for its worker at any rate: about as long as a round takes.
-USUAL_S = 0.005
+# How long a payment waits for its worker at any rate: about as long as a large round takes.
+USUAL_S = 0.02
+# What is more than that is waited for so many times: the next group comes while the last is still worked on.
+_WEIGHT = 2
 MOST_S = 0.05
 
 # Where no worker is alive there is nobody to give way to.
@@ -28,13 +30,13 @@ _OLDEST_DUE = Statement(
 )
 
 
-def pause_s() -> float:
-    """How long the first of many requests should wait for the others: 0.5 ms, and while workers are
-    behind as much longer as they are, up to 50 ms."""
+def pause_s(has_gathered: bool) -> float:
+    """How long many requests should wait: for each other as any do (lookups.company_s), and while workers
+    are behind twice as much longer as they are, up to 50 ms."""
     now = clock.now()
     try:
         oldest = ask(_OLDEST_DUE, served="%payments%", alive_since=now - timedelta(seconds=STALE_AFTER_S))
     except Unavailable:
         return 0.0  # the request hears of it from what it came for
     behind_s = (now - moment(oldest[0][0])).total_seconds() if oldest else 0.0
-    return min(COMPANY_S + max(0.0, behind_s - USUAL_S), MOST_S)
+    return min(company_s(has_gathered) + _WEIGHT * max(0.0, behind_s - USUAL_S), MOST_S)

@@ -11,8 +11,8 @@ from gateway.domain import dispatch
 from gateway.domain.dispatch import Claim
 from gateway.jobs.desk import Job
 
-SENDERS = 128
-PER_ENDPOINT = 32
+SENDERS = 256
+PER_ENDPOINT = 64
 
 
 def claim(free: int, under_way: Sequence[Claim]) -> Sequence[Claim]:

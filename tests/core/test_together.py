@@ -21,6 +21,7 @@ class Desk:
         refuse: Callable[[int], bool] = lambda _: False,
         shared: bool = False,
         company_s: float = 0.0,
+        pause_s: float = 0.0,
     ) -> None:
         self.groups: list[list[int]] = []
         self.gate = threading.Event()
@@ -31,7 +32,7 @@ class Desk:
             self.do,
             lambda part: self.do([part])[0],
             lambda error, had_company: had_company and not isinstance(error, Shared),
-            lambda: company_s,
+            lambda has_gathered: pause_s if has_gathered else company_s,
         )
 
     def do(self, parts: Sequence[int]) -> list[int]:
@@ -97,6 +98,17 @@ def test_where_there_was_company_the_next_group_waits_for_some() -> None:
     began = time.monotonic()
     assert desk.together.join(7) == 70
     assert time.monotonic() - began < 1, "nobody had come"
+
+
+def test_a_group_that_has_gathered_behind_another_waits_only_where_it_is_told_to() -> None:
+    desk = Desk(company_s=60.0)
+    desk.gate.set()
+    assert desk.serve([1]) == {1: 10}, "whoever comes first waits for nobody"
+    desk = Desk(pause_s=0.5)
+    began = time.monotonic()
+    assert desk.serve([1, 2, 3]) == {1: 10, 2: 20, 3: 30}
+    assert time.monotonic() - began >= 0.5
+    assert desk.groups == [[1], [2, 3]]
 
 
 def test_a_group_has_its_bounds() -> None:
