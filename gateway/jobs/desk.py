@@ -128,7 +128,8 @@ class Desk:
 
     def look_again(self, looked_at: datetime, has_found: bool) -> None:
         """Plan the next look: at once where there may be more, or when the next row falls due."""
-        wait_s = 0.0 if has_found else _wait_s(self.job.next_due(), looked_at)
+        is_time = has_found or self._is_rung or bool(self._finished)
+        wait_s = 0.0 if is_time else _wait_s(self.job.next_due(), looked_at)
         self._looks_at_s = time.monotonic() + wait_s
 
     def look_later(self) -> None:

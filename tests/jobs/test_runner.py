@@ -119,6 +119,24 @@ def test_without_a_bell_it_looks_every_second_or_when_the_next_is_due(config) ->
     assert len(desk.asked_for) == asked
 
 
+def test_where_it_has_to_look_again_it_does_not_ask_when(config) -> None:
+    desk, asked = Desk(), list[str]()
+    rings = [True, False]
+
+    def claim(free: int, under_way: Sequence[str]) -> list[str]:
+        if rings.pop(0):
+            runner.ring("payments")
+        return desk.claim(free, under_way)
+
+    def next_due() -> None:
+        asked.append("when?")
+
+    runner = Runner([replace(desk.job("payments"), claim=claim, next_due=next_due)])
+    assert (runner.step(), asked) == (0.0, [])
+    assert runner.step() == pytest.approx(LOOK_EVERY_S, abs=0.05)
+    assert asked == ["when?"]
+
+
 def test_a_row_that_falls_due_while_it_looks_does_not_wait_a_second(config) -> None:
     desk = Desk()
     claim = desk.claim
