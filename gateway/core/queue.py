@@ -88,8 +88,8 @@ class Ringer(threading.Thread):
                 self._unheard[name] = huey.pending_count()
             if self._unheard.get(name, 0) < _ENOUGH_BELLS:
                 bell()
-                # Counted behind the bell, so that nobody hears it later for that.
-                self._unheard[name] = huey.pending_count()
+                # Those that were heard in the meantime come off when it seems to be enough.
+                self._unheard[name] = self._unheard.get(name, 0) + 1
         except Exception as error:  # any queue trouble: the sweeper finds the row
             log.warning("queue %s cannot be rung: %s", name, type(error).__name__)
             self._end.wait(_REST_S)
@@ -102,9 +102,13 @@ class Ringer(threading.Thread):
 
 
 class _Irrevocable:
-    """Huey asks twice before each task whether somebody took it back. Nobody takes a bell back."""
+    """Huey asks twice before each task whether somebody took it back, and clears the mark behind it; that
+    is three questions to Redis for one bell. Nobody takes a bell back, and it leaves no result either."""
 
     def is_revoked(self, _task: Any, _timestamp: Any = None, _peek: bool = True) -> bool:
+        return False
+
+    def delete(self, _key: str) -> bool:
         return False
 
 
