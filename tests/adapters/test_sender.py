@@ -26,16 +26,30 @@ WITHIN_S = 0.9
 Receive = Callable[..., Receiver]
 
 
+class Beginner(Sender):
+    """Begins its posts, as the worker does, and only then waits for them."""
+
+    def post(self, url: str, body: bytes, headers: dict[str, str]) -> Receipt:
+        return self.begin(url, body, headers).result(20)
+
+
+@pytest.fixture(params=[Sender, Beginner])
+def make(request: pytest.FixtureRequest) -> Callable[..., Sender]:
+    """A sender, asked for one post or told to begin it: the same comes of it."""
+    made: Callable[..., Sender] = request.param
+    return made
+
+
 @pytest.fixture
-def sender() -> Sender:
+def sender(make: Callable[..., Sender]) -> Sender:
     """Sends to this machine, and is as patient as in production."""
-    return Sender(allow_private=True)
+    return make(allow_private=True)
 
 
 @pytest.fixture
-def hasty() -> Sender:
+def hasty(make: Callable[..., Sender]) -> Sender:
     """Gives each attempt half a second."""
-    return Sender(allow_private=True, timeout_s=0.5)
+    return make(allow_private=True, timeout_s=0.5)
 
 
 def post(sender: Sender, url: str) -> Receipt:
@@ -420,6 +434,28 @@ def test_a_kept_connection_that_closes_as_it_is_used_is_tried_once_more(
     assert receipt.is_success, receipt
     assert receiver.connections == 2
     assert len(receiver.requests) == answered + 2
+
+
+def test_a_kept_connection_that_falls_silent_is_a_timeout_and_holds_nobody_up(
+    hasty: Sender, receive: Receive
+) -> None:
+    def script(caller: Caller) -> None:
+        caller.hear()
+        caller.say(response())
+        caller.hear()
+        time.sleep(1.5)
+
+    silent, lively = receive(script), receive()
+    assert post(hasty, silent.url).is_success
+    assert post(hasty, lively.url).is_success
+    waiting, began = hasty.begin(silent.url, BODY, HEADERS), time.monotonic()
+    for _ in range(3):
+        assert post(hasty, lively.url).is_success
+    assert not waiting.done()
+    receipt = waiting.result(5)
+    assert (receipt.outcome, receipt.response_code) == ("timeout", None)
+    assert 0.4 < time.monotonic() - began < WITHIN_S
+    assert (silent.connections, len(silent.requests)) == (1, 2)
 
 
 def test_it_is_tried_only_once_more(sender: Sender, receive: Receive) -> None:

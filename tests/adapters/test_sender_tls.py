@@ -10,15 +10,17 @@ import pytest
 from gateway.adapters.sender import Sender
 
 from .conftest import Caller, Receiver, response
+from .test_sender import Beginner
 
 Receive = Callable[..., Receiver]
 
 
-@pytest.fixture
-def trusting(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Sender:
+@pytest.fixture(params=[Sender, Beginner])
+def trusting(request: pytest.FixtureRequest, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Sender:
     """Lives on a machine that trusts the certificate; gives each attempt a third of a second."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    return Sender(allow_private=True, timeout_s=0.3)
+    made: Sender = request.param(allow_private=True, timeout_s=0.3)
+    return made
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused_in_clear_words(
