@@ -1,10 +1,11 @@
 """Giving way to the workers while accepted payments wait for them.
 
-Web and workers live on the same processors, and a flood of requests would take
-them all: every payment would be accepted at once and settled seconds later. So
-while due payments wait for a worker, requests that bring an Idempotency-Key are
-let in some milliseconds later and in larger groups, which are cheaper. What the
-web leaves over is what the workers need to keep up.
+Where web and workers share processors, workers go first (core/priority.py). That
+is not enough where web processes have more processors than a worker can use, or
+where nobody weighs them: every payment of a flood would be accepted at once and
+settled seconds later. So while due payments wait for a worker, requests that
+bring an Idempotency-Key are let in some milliseconds later and in larger groups,
+which are cheaper. What the web leaves over is what the workers need to keep up.
 """
 
 from datetime import timedelta
@@ -16,8 +17,8 @@ from gateway.core.lookups import company_s
 from gateway.core.statements import Statement, moment
 from gateway.domain.workers import STALE_AFTER_S
 
-# How long a payment waits for its worker at any rate: about as long as a large round takes.
-USUAL_S = 0.02
+# How long a payment may wait for its worker: about as long as a few large rounds take.
+USUAL_S = 0.05
 # What is more than that is waited for so many times: the next group comes while the last is still worked on.
 _WEIGHT = 2
 MOST_S = 0.05

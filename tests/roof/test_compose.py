@@ -151,6 +151,13 @@ def test_a_container_has_longer_to_stop_than_its_last_requests(service: str) -> 
     assert int(SERVICES[service]["stop_grace_period"].removesuffix("s")) > kill_timeout_s
 
 
+def test_webs_give_way_to_those_that_settle_what_they_accepted() -> None:
+    """In the measure of gateway/core/priority.py, where no container stands between them."""
+    shares = {service: definition.get("cpu_shares", 1024) for service, definition in SERVICES.items()}
+    assert {service for service, share in shares.items() if share < 1024} == set(WEBS)
+    assert {round(1024 / shares[service]) for service in WEBS} == {10}
+
+
 # ---- The environment
 
 
@@ -558,6 +565,7 @@ def test_the_containers_come_up_sell_something_and_go_down(street: Street) -> No
     health = street.health()
     assert (health["status"], health["worker"]) == ("healthy", "running")
     sell_something(street)
+    assert all(niceness(everyone[web]) > niceness(everyone["worker"]) for web in WEBS)
 
     assert everyone["worker"].stop() == 0
     everyone["api"].wait_until_healthy()
@@ -565,6 +573,14 @@ def test_the_containers_come_up_sell_something_and_go_down(street: Street) -> No
     for service in (*WEBS, "test-merchant"):
         assert everyone[service].stop() == 0, everyone[service].log.read_text()
     assert not any(container.is_healthy for container in everyone.values())
+
+
+def niceness(container: Container) -> int:
+    """Of the process that does the work: the container's own, or the last it started."""
+    assert container.process is not None
+    pid = container.process.pid
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return os.getpriority(os.PRIO_PROCESS, int([str(pid), *children][-1]))
 
 
 def start_in_turn(street: Street) -> None:
