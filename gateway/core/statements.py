@@ -207,7 +207,11 @@ def _in_batches(calls: Sequence[Call]) -> list[Call]:
         if statement.batch is None:
             batched.extend(group)
         else:
-            rows = [{name: values[name] for name in statement.names} for _, values in group]
+            width = len(statement.names)
+            rows = [
+                values if len(values) == width else {name: values[name] for name in statement.names}
+                for _, values in group
+            ]
             batched.append((statement.batch, {"rows": orjson.dumps(rows).decode()}))
     return batched
 

@@ -58,8 +58,9 @@ def init_app(app: Flask) -> None:
         WTF_CSRF_TIME_LIMIT=None,
     )
     csrf.init_app(app)
-    # Pages know `person`; a page that says the database is away must not ask it for one.
-    manager.init_app(app, add_context_processor=False)
+    # Without what its `init_app` adds. Pages know `person`, and one that says the database is away must not
+    # ask it for one; and no answer, of the API least of all, has a second cookie to look after.
+    app.login_manager = manager  # type: ignore[attr-defined]
     manager.session_protection = None  # the token is checked with the database at each request
 
 

@@ -17,6 +17,12 @@ from gateway.models import Payment
 from tests.conftest import Person
 
 
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every pause asks the database anew."""
+    monkeypatch.setattr(backlog, "ASK_EVERY_S", 0.0)
+
+
 @pytest.fixture
 def worker(config: Any) -> str:
     worker_id = workers.new_id()
@@ -82,3 +88,16 @@ def test_a_database_that_is_away_is_for_others_to_tell(config: Any, monkeypatch:
 
     monkeypatch.setattr(backlog, "ask", away)
     assert backlog.pause_s(False) == 0.0
+
+
+def test_one_answer_serves_for_a_while(
+    worker: str, overdue: Overdue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overdue(60)
+    assert backlog.pause_s(False) == MOST_S
+    with transaction():
+        payments.claim(1)
+    monkeypatch.setattr(backlog, "ASK_EVERY_S", 60.0)
+    assert (backlog.pause_s(False), backlog.pause_s(True)) == (MOST_S, MOST_S)
+    monkeypatch.setattr(backlog, "ASK_EVERY_S", 0.0)
+    assert backlog.pause_s(False) == COMPANY_S

@@ -99,6 +99,7 @@ def plans(big_shop: Person, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plans]:
         return run(connection, calls, **frame)
 
     monkeypatch.setattr(statements, name, run_and_note)
+    monkeypatch.setattr(backlog, "ASK_EVERY_S", 0.0)
     yield noted
     event.remove(db.engine(), "before_cursor_execute", noted.note)
 
