@@ -72,14 +72,15 @@ def run(
     limit = most if most is not None else float("inf")
     with contextlib.ExitStack() as undo, selectors.DefaultSelector() as selector:
         idle = deque(_open(port, undo) for _ in range(connections))
-        busy, begun = 0, 0
+        for line in idle:
+            selector.register(line.sock, selectors.EVENT_READ, line)
+        busy, begun, asked_at = 0, 0, began
         while True:
             now = time.monotonic()
             while idle and begun < limit and now < ends_at and _is_time(begun, began, now, per_second):
                 line = idle.popleft()
-                selector.register(line.sock, selectors.EVENT_READ, line)
                 line.ask(first + begun, request(first + begun))
-                begun, busy = begun + 1, busy + 1
+                begun, busy, asked_at = begun + 1, busy + 1, line.asked_at
             if not busy and (begun >= limit or now >= ends_at):
                 break
             for key, _ in selector.select(0.5 if per_second is None else 0.001):
@@ -90,10 +91,9 @@ def run(
                 latencies.append(time.monotonic() - line.asked_at)
                 failures += answer[9:10] not in b"23"
                 hear(line.at, answer)
-                selector.unregister(line.sock)
                 idle.append(line)
                 busy -= 1
-            if busy and time.monotonic() - max(k.data.asked_at for k in _lines(selector)) > PATIENCE_S:
+            if busy and time.monotonic() - asked_at > PATIENCE_S:
                 raise TimeoutError(f"no answer within {PATIENCE_S:g} s")
     took_s = time.monotonic() - began
     return Load(len(latencies) / took_s, *percentiles_ms(latencies), len(latencies), failures)
@@ -101,10 +101,6 @@ def run(
 
 def _is_time(begun: int, began: float, now: float, per_second: float | None) -> bool:
     return per_second is None or now >= began + begun / per_second
-
-
-def _lines(selector: selectors.BaseSelector) -> Any:
-    return selector.get_map().values()
 
 
 def _open(port: int, undo: contextlib.ExitStack) -> _Line:
