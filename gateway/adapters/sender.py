@@ -118,14 +118,20 @@ class Sender:
             return None
 
     def _hear(self, attempt: _Attempt, sock: socket.socket, heard: bytes, receipt: Future[Receipt]) -> None:
-        answer = answers.at_a_glance(heard)
-        if answer is None:
-            whole = self._pool.submit(self._finish, attempt, _Begun(sock, b"", heard))
-            whole.add_done_callback(lambda done: _hand_on(done, receipt))
-        else:
+        try:
+            answer = answers.at_a_glance(heard)
+            if answer is None:
+                whole = self._pool.submit(self._finish, attempt, _Begun(sock, b"", heard))
+                whole.add_done_callback(lambda done: _hand_on(done, receipt))
+                return
             attempt.is_over = True
+            said = _receipt(attempt, answer, answer.body)
             self._kept.put(target_of(attempt.url), sock)
-            receipt.set_result(_receipt(attempt, answer, answer.body))
+        except Exception as error:
+            sock.close()
+            receipt.set_exception(error)  # whoever waits would wait for ever
+        else:
+            receipt.set_result(said)
 
     def _finish(self, attempt: _Attempt, begun: _Begun | None = None) -> Receipt:
         try:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from gateway.adapters import answers
 from gateway.adapters.sender import MAX_KEPT_BYTES, TIMEOUT_S, Sender
 from gateway.core.sending import Receipt
 
@@ -456,6 +457,22 @@ def test_a_kept_connection_that_falls_silent_is_a_timeout_and_holds_nobody_up(
     assert (receipt.outcome, receipt.response_code) == ("timeout", None)
     assert 0.4 < time.monotonic() - began < WITHIN_S
     assert (silent.connections, len(silent.requests)) == (1, 2)
+
+
+def test_an_answer_that_cannot_be_taken_is_said_to_whoever_waits(
+    sender: Sender, receive: Receive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down(_heard: bytes) -> None:
+        raise ZeroDivisionError
+
+    receiver = receive()
+    assert post(sender, receiver.url).is_success
+    with monkeypatch.context() as broken:
+        broken.setattr(answers, "at_a_glance", break_down)
+        with pytest.raises(ZeroDivisionError):
+            sender.begin(receiver.url, BODY, HEADERS).result(5)
+    assert post(sender, receiver.url).is_success
+    assert receiver.connections == 2
 
 
 def test_it_is_tried_only_once_more(sender: Sender, receive: Receive) -> None:
