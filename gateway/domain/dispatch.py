@@ -115,8 +115,13 @@ def claim(limit: int, busy: Mapping[str, int], per_endpoint: int) -> list[Claim]
     return _claim_waiting(limit, Counter(busy), per_endpoint)
 
 
+def claim_new(limit: int, busy: Mapping[str, int], per_endpoint: int) -> list[Claim]:
+    """Hand new events out; deliveries of theirs that find room begin at once."""
+    return _claim_new(limit, Counter(busy), per_endpoint)
+
+
 def claim_with_new(limit: int, busy: Mapping[str, int], per_endpoint: int) -> list[Claim]:
-    """`claim`, and then new events handed out; deliveries of theirs that find room begin at once."""
+    """`claim`, and then `claim_new`."""
     room = Counter(busy)
     claims = _claim_waiting(limit, room, per_endpoint)
     return claims + _claim_new(limit - len(claims), room, per_endpoint)
@@ -197,7 +202,7 @@ def _note_attempt(claim: Claim) -> None:
 
 
 def _claim_new(limit: int, room: Counter[str], per_endpoint: int) -> list[Claim]:
-    """Hand waiting events out, and start deliveries of theirs that are due, as far as there is room."""
+    """`room` counts the senders that each endpoint has taken."""
     token, claims = new_uuid(), list[Claim]()
 
     def start(new: dict[str, Any], address: Address, now: datetime) -> None:

@@ -26,6 +26,8 @@ class Job(Generic[Claim, Result]):
     """What a worker does for a queue.
 
     claim(free, under_way)  lease due rows, at most `free`; in the caller's transaction
+    claim_new(free, under_way)  where that is less to ask: the same of rows that the caller's
+                            transaction has just brought about, and of no others
     call(claim)             the one call outside; with no transaction open
     record(results)         write the outcomes down; in the caller's transaction
     next_due()              when the next row falls due
@@ -42,6 +44,7 @@ class Job(Generic[Claim, Result]):
     next_due: Callable[[], datetime | None]
     begin: Callable[[Claim], Future[Result]] | None = None
     hold: Callable[[int], Sequence[Claim]] | None = None
+    claim_new: Callable[[int, Sequence[Claim]], Sequence[Claim]] | None = None
 
 
 class Desk:
@@ -81,18 +84,19 @@ class Desk:
         looks_at_s = 0.0 if self._is_rung else self._looks_at_s
         return max(0.0, max(looks_at_s, self._rests_until_s) - time.monotonic())
 
-    def turn(self, *, is_rung: bool = False) -> "Turn | None":
-        """What there is to do at this moment, if anything."""
+    def turn(self, *, has_new: bool = False) -> "Turn | None":
+        """What there is to do at this moment, if anything; `has_new` says that this round makes some."""
         if time.monotonic() < self._rests_until_s:
             return None
         results = [self._finished.popleft() for _ in range(len(self._finished))]
-        is_time = is_rung or self._is_rung or bool(results) or time.monotonic() >= self._looks_at_s
-        if not is_time:
+        is_time = self._is_rung or bool(results) or time.monotonic() >= self._looks_at_s
+        if not (is_time or has_new):
             return None
         self._is_rung = False
         free = self.job.slots - len(self._under_way) + len(results)
         ended = {id(claim) for claim, _ in results}
-        return Turn(self, results, free, [each for at, each in self._under_way.items() if at not in ended])
+        under_way = [each for at, each in self._under_way.items() if at not in ended]
+        return Turn(self, results, free, under_way, only_new=not is_time)
 
     def keep(self, results: Sequence[tuple[Any, Any]]) -> None:
         """Hold on to results that could not be written now."""
@@ -149,12 +153,16 @@ class Desk:
 
 @dataclass(eq=False)
 class Turn:
-    """One desk's part of a round. `claims` is what is to be started after the commit."""
+    """One desk's part of a round. `claims` is what is to be started after the commit.
+
+    only_new  whether it is not yet time to look for anything but what this round makes
+    """
 
     desk: Desk
     results: Sequence[tuple[Any, Any]]
     free: int
     under_way: Sequence[Any]
+    only_new: bool = False
     claims: Sequence[Any] = ()
     is_full: bool = False
 
@@ -163,7 +171,9 @@ class Turn:
             self.desk.job.record(self.results)
 
     def claim(self) -> None:
-        self.claims = self.desk.job.claim(self.free, self.under_way) if self.free > 0 else []
+        job = self.desk.job
+        claim = job.claim_new if self.only_new and job.claim_new is not None else job.claim
+        self.claims = claim(self.free, self.under_way) if self.free > 0 else []
         self.is_full = len(self.claims) >= self.free
 
     def forget(self) -> None:

@@ -112,7 +112,7 @@ class Runner(threading.Thread):
         """Turns of those desks that had nothing to do until this round gave it to them."""
         busy = [turn.desk for turn in turns]
         for queue, desk in self.desks.items():
-            if desk not in busy and is_rung(queue) and (turn := desk.turn(is_rung=True)) is not None:
+            if desk not in busy and is_rung(queue) and (turn := desk.turn(has_new=True)) is not None:
                 turns.append(turn)
                 turn.record()
 

@@ -16,8 +16,15 @@ PER_ENDPOINT = 64
 
 
 def claim(free: int, under_way: Sequence[Claim]) -> Sequence[Claim]:
-    busy = Counter(claim.endpoint_id for claim in under_way)
-    return dispatch.claim_with_new(free, busy, PER_ENDPOINT)
+    return dispatch.claim_with_new(free, _busy(under_way), PER_ENDPOINT)
+
+
+def claim_new(free: int, under_way: Sequence[Claim]) -> Sequence[Claim]:
+    return dispatch.claim_new(free, _busy(under_way), PER_ENDPOINT)
+
+
+def _busy(under_way: Sequence[Claim]) -> Counter[str]:
+    return Counter(claim.endpoint_id for claim in under_way)
 
 
 def job() -> Job[Claim, Receipt]:
@@ -31,4 +38,13 @@ def job() -> Job[Claim, Receipt]:
     def begin(claim: Claim) -> Future[Receipt]:
         return sender.begin(claim.url, claim.body, claim.headers())
 
-    return Job("webhooks", SENDERS, claim, call, dispatch.record, dispatch.next_due, begin=begin)
+    return Job(
+        "webhooks",
+        SENDERS,
+        claim,
+        call,
+        dispatch.record,
+        dispatch.next_due,
+        begin=begin,
+        claim_new=claim_new,
+    )

@@ -388,3 +388,24 @@ def test_a_test_of_a_disabled_endpoint_says_how_to_enable_it(merchant, shop) -> 
         transaction(),
     ):
         deliveries.send_test(merchant.merchant_id, "asha")
+
+
+def test_what_is_new_begins_without_a_look_at_what_is_due(merchant, shop, rows) -> None:
+    happen(merchant.merchant_id)
+    hand_out()
+    happen(merchant.merchant_id, "order.paid")
+    with transaction():
+        begun = dispatch.claim_new(100, {}, 100)
+    assert [each.event for each in begun] == ["order.paid"]
+    assert [row["event"] for row in rows("SELECT event FROM webhook_logs WHERE lease_token IS NULL")] == [
+        "payment.success"
+    ]
+    assert [each.event for each in claim()] == ["payment.success"]
+
+
+def test_what_is_new_waits_where_there_is_no_room(merchant, shop, rows) -> None:
+    happen(merchant.merchant_id)
+    with transaction():
+        assert dispatch.claim_new(100, {shop: 2}, 2) == []
+    assert only(rows)["status"] == "pending"
+    assert len(claim()) == 1

@@ -352,6 +352,31 @@ def test_what_ends_while_others_are_quick_is_written_down_and_not_lost(config, i
     assert shop.written == ["slow True", "tell paid True"]
 
 
+def test_before_its_time_a_queue_looks_only_for_what_the_round_has_made(config) -> None:
+    bank, shop, looks = Desk(), Desk(), list[str]()
+
+    def look(what: str) -> Callable[[int, Sequence[str]], list[str]]:
+        def claim(free: int, under_way: Sequence[str]) -> list[str]:
+            looks.append(what)
+            return shop.claim(free, under_way)
+
+        return claim
+
+    bank.refuse = hand_on(shop)
+    webhooks = replace(shop.job("webhooks"), claim=look("all"), claim_new=look("new"))
+    runner = Runner([quick(bank), webhooks])
+    runner.step()
+    bank.waiting = ["first"]
+    runner.ring("payments")
+    runner.step()
+    assert looks == ["all", "new"]
+    bank.waiting = ["second"]
+    runner.ring("payments")
+    runner.ring("webhooks")
+    runner.step()
+    assert looks == ["all", "new", "all"]
+
+
 def test_what_is_quick_and_never_ends_does_not_keep_others_waiting(config) -> None:
     bank, shop = Desk(*(f"n{number}" for number in range(40))), Desk("told")
     runner = Runner([quick(bank, slots=4), shop.job("webhooks")])
