@@ -51,6 +51,10 @@ class Site:
     directory: Path
     programs: list[Program] = field(default_factory=list)
 
+    def attend(self) -> None:
+        """Let this process, too, speak with this site's database, and no longer with another's."""
+        app.connect(self.config)
+
     def start(self, name: str, command: list[str], environ: dict[str, str] | None = None) -> Program:
         log = self.directory / f"{name}.log"
         program = Program(name, command, {**self.environ, **(environ or {})}, log)
