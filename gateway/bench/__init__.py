@@ -4,7 +4,8 @@
     figures     what was measured, medians, targets, the table
     steps lists what is done, and which figures come of it
     site        a gateway of its own for a step: database, Redis, processes
-    reference   what the same server does with less to do: R1, R2, R3
+    reference   the same server with less to do, and
+    yardstick             what it does then: R1, R2, R3
     load wrk    who asks: wrk where it is installed,
     client                else a small client of our own
     receiver    the shop that the webhooks go to
@@ -26,8 +27,8 @@ from gateway.bench.settings import Settings
 def run(settings: Settings, say: Callable[[str], None], report: Report | None = None) -> Report:
     """Measure what was asked for, into `report`; `say` hears which step is under way.
 
-    Each turn measures the references anew, so that what the machine is busy
-    with otherwise falls on both sides of a ratio.
+    Each turn measures the references anew, and R2 once more just before what is
+    judged by it, so that whatever else the machine is busy with falls on both sides.
     """
     report = report or Report(settings.engine)
     chosen = steps.chosen(settings.only)

@@ -25,13 +25,17 @@ class Target:
 
 @dataclass(frozen=True)
 class Figure:
-    """One measurement. With `of` its target is about its share of that reference."""
+    """One measurement. With `of` its target is about its share of that reference.
+
+    beside  what the reference did just before; without it the share is of the reference's median
+    """
 
     label: str
     value: float
     unit: str
     of: str | None = None
     target: Target | None = None
+    beside: float | None = None
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,8 @@ class Report:
         lines = []
         for label, figures in self._figures.items():
             first, reference = figures[0], values.get(figures[0].of or "")
-            ratio = values[label] / reference if reference else None
+            shares = [figure.value / figure.beside for figure in figures if figure.beside]
+            ratio = median(shares) if shares else values[label] / reference if reference else None
             lines.append(Line(label, values[label], first.unit, first.of, ratio, first.target, len(figures)))
         return lines
 

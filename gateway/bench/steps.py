@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from gateway.bench import driver, journey, lists, single_insert
+from gateway.bench import driver, journey, lists
 from gateway.bench.driver import HEADERS, press
-from gateway.bench.figures import R1, R2, R3, Figure
+from gateway.bench.figures import R2, Figure
 from gateway.bench.load import Requests
 from gateway.bench.settings import Settings
-from gateway.bench.site import REFERENCE, open_site
+from gateway.bench.site import open_site
+from gateway.bench.yardstick import open_yardstick, references
 from gateway.core import db
 
 # As many as wrk may use up in a few seconds; after the last one it begins anew.
@@ -26,23 +27,6 @@ class Step:
     of: str | None = None
 
 
-def references(settings: Settings) -> Iterator[Figure]:
-    with open_site(settings) as site:
-        with db.engine().begin() as connection:
-            connection.exec_driver_sql(single_insert.TABLE)
-        site.serve(REFERENCE)
-        body = '{"order_id": "order_{n}", "method": "upi", "vpa": "asha@upi"}'
-        r1 = press(site, Requests("POST", "/json", HEADERS, body, _ORDERS))
-        yield Figure(R1, r1.per_second, "/s")
-        r2 = press(site, Requests("POST", "/insert", HEADERS, body, _ORDERS))
-        yield Figure(R2, r2.per_second, "/s")
-        if not settings.on_sqlite:
-            url, connections = site.config.database_url, site.config.web_workers * site.config.web_threads
-            r3 = single_insert.by_pgbench(url, site.directory, settings.seconds, connections)
-            if r3 is not None:
-                yield Figure(R3, r3, "/s")
-
-
 def orders(settings: Settings) -> Iterator[Figure]:
     with open_site(settings) as site:
         site.serve()
@@ -51,15 +35,17 @@ def orders(settings: Settings) -> Iterator[Figure]:
 
 
 def payments(settings: Settings) -> Iterator[Figure]:
-    for worker, least in (("stopped", 0.75), ("running", 0.5)):
-        with open_site(settings) as site:
-            site.make_orders(_ORDERS)
-            site.serve()
-            if worker == "running":
-                site.work()
-            load = press(site, driver.payments(_ORDERS))
+    with open_yardstick(settings) as yardstick:
+        for worker, least in (("stopped", 0.75), ("running", 0.5)):
+            yield (r2 := Figure(R2, yardstick.r2(), "/s"))
+            with open_site(settings) as site:
+                site.make_orders(_ORDERS)
+                site.serve()
+                if worker == "running":
+                    site.work()
+                load = press(site, driver.payments(_ORDERS))
             label, target = f"POST payments, worker {worker}", settings.target(least=least)
-            yield Figure(label, load.per_second, "/s", R2, target)
+            yield Figure(label, load.per_second, "/s", R2, target, beside=r2.value)
 
 
 def repeats(settings: Settings) -> Iterator[Figure]:

@@ -31,6 +31,16 @@ def test_a_share_is_of_the_references_median() -> None:
     assert (lines[1].value, lines[1].ratio, lines[1].is_met) == (900, 0.75, True)
 
 
+def test_a_share_is_of_what_the_reference_did_beside_it() -> None:
+    slow, fast = {"of": R2, "beside": 1000.0}, {"of": R2, "beside": 2000.0}
+    lines = report(
+        [Figure(R2, 1000, "/s"), figure(700, **slow)],
+        [Figure(R2, 2000, "/s"), figure(1600, **fast)],
+        [Figure(R2, 2000, "/s"), figure(800, **fast)],
+    ).lines()
+    assert (lines[1].value, lines[1].ratio) == (800, 0.7)
+
+
 def test_without_its_reference_nothing_is_said_of_a_share() -> None:
     (line,) = report([figure(700, of=R2, target=Target(least=0.75))]).lines()
     assert (line.ratio, line.is_met) == (None, None)
