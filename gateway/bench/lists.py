@@ -12,12 +12,11 @@ from gateway.core import db
 from gateway.fill import fill, finish
 
 LOOKS = 60
-TRIPS = 5
 _WARM_UP = 10
 
 
 def lists(settings: Settings) -> Iterator[Figure]:
-    orders = TRIPS * settings.payments + journey.WARM_UP
+    orders = settings.turns * settings.payments + journey.WARM_UP
     wanted = (settings, orders, journey.SUCCESS_ONLY)
     with journey.open_street(*wanted) as empty, journey.open_street(*wanted) as full:
         filled, biggest = 0, max(settings.rows)
@@ -34,8 +33,8 @@ def lists(settings: Settings) -> Iterator[Figure]:
 
 
 def _growth(empty: tuple[Site, Shop], full: tuple[Site, Shop], payments: int, orders: int) -> float:
-    """By how many percent a payment costs more in the full one: trips in turn, so that whatever else the
-    machine is busy with falls on both."""
+    """By how many percent a payment costs more in the full one: trips, as many as there are turns, now here
+    and now there, so that whatever else the machine is busy with falls on both."""
 
     def cpu_s(street: tuple[Site, Shop], first: int, count: int) -> float:
         site, shop = street
