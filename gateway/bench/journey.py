@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import text
 
-from gateway.bench import client, costs, driver
+from gateway.bench import client, costs, driver, receiver
 from gateway.bench.figures import R2, Figure, Target
 from gateway.bench.load import Requests, checked
 from gateway.bench.settings import Settings
@@ -50,7 +50,8 @@ class Shop:
 
     def __init__(self, site: Site) -> None:
         self.url = f"http://127.0.0.1:{(port := free_port())}"
-        command = [sys.executable, "-m", "gateway.bench.receiver", str(port)]
+        # As a file of its own: as a module of the package it would first load the whole gateway.
+        command = [sys.executable, receiver.__file__, str(port)]
         site.start("shop", command, {"WEBHOOK_SECRET": SEEDED_WEBHOOK_SECRET})
         site.wait_until(lambda: fetch(f"{self.url}/count"), 10, "the shop is open")
 

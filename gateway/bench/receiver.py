@@ -1,6 +1,6 @@
 """The shop that the webhooks go to: a process that verifies each signature and notes when it came.
 
-`python -m gateway.bench.receiver PORT` listens on 127.0.0.1; the secret is in
+`python gateway/bench/receiver.py PORT` listens on 127.0.0.1; the secret is in
 WEBHOOK_SECRET. `GET /count` says how many genuine webhooks came, `GET /heard`
 tells the payment id, event and moment of each, and how many were not genuine.
 One thread with a selector, so that the shop costs the machine as little as it can.
