@@ -50,8 +50,9 @@ class Shop:
 
     def __init__(self, site: Site) -> None:
         self.url = f"http://127.0.0.1:{(port := free_port())}"
-        # As a file of its own: as a module of the package it would first load the whole gateway.
-        command = [sys.executable, receiver.__file__, str(port)]
+        # As a file of its own: as a module of the package it would first load the whole gateway. -P keeps
+        # this folder, with its own `site.py`, out of what it may import.
+        command = [sys.executable, "-P", receiver.__file__, str(port)]
         site.start("shop", command, {"WEBHOOK_SECRET": SEEDED_WEBHOOK_SECRET})
         site.wait_until(lambda: fetch(f"{self.url}/count"), 10, "the shop is open")
 

@@ -202,7 +202,7 @@ def _note_attempt(claim: Claim) -> None:
 
 
 def _claim_new(limit: int, room: Counter[str], per_endpoint: int) -> list[Claim]:
-    """`room` counts the senders that each endpoint has taken."""
+    """`claim_new`, where `room` counts the senders that each endpoint has taken by now."""
     token, claims = new_uuid(), list[Claim]()
 
     def start(new: dict[str, Any], address: Address, now: datetime) -> None:

@@ -26,8 +26,8 @@ class Job(Generic[Claim, Result]):
     """What a worker does for a queue.
 
     claim(free, under_way)  lease due rows, at most `free`; in the caller's transaction
-    claim_new(free, under_way)  where that is less to ask: the same of rows that the caller's
-                            transaction has just brought about, and of no others
+    claim_new(free, under_way)  where that is less to ask: the same of what is new to the queue, such as the
+                            caller's transaction has made; not of rows that wait for their time
     call(claim)             the one call outside; with no transaction open
     record(results)         write the outcomes down; in the caller's transaction
     next_due()              when the next row falls due

@@ -340,19 +340,25 @@ def test_slow_attempts_do_not_lengthen_each_other(hasty: Sender, receive: Receiv
     assert time.monotonic() - began < 1.5
 
 
-def test_an_attempt_is_not_cut_off_for_the_lateness_of_an_earlier_one(
-    hasty: Sender, receive: Receive
-) -> None:
-    """The second one uses the connection of the first, and is half way when the first one's time is over."""
+def pausing(pause_s: float) -> Callable[[Caller], None]:
+    """Answers one request at once, and the next after so long."""
 
     def script(caller: Caller) -> None:
         caller.hear()
         caller.say(response())
         caller.hear()
-        time.sleep(0.35)
+        time.sleep(pause_s)
         caller.say(response())
 
-    receiver = receive(script)
+    return script
+
+
+def test_an_attempt_is_not_cut_off_for_the_lateness_of_an_earlier_one(
+    hasty: Sender, receive: Receive
+) -> None:
+    """The second one uses the connection of the first, and is half way when the first one's time is over."""
+
+    receiver = receive(pausing(0.35))
     assert post(hasty, receiver.url).is_success
     time.sleep(0.3)
     assert post(hasty, receiver.url).is_success
@@ -440,13 +446,7 @@ def test_a_kept_connection_that_closes_as_it_is_used_is_tried_once_more(
 def test_a_kept_connection_that_falls_silent_is_a_timeout_and_holds_nobody_up(
     hasty: Sender, receive: Receive
 ) -> None:
-    def script(caller: Caller) -> None:
-        caller.hear()
-        caller.say(response())
-        caller.hear()
-        time.sleep(1.5)
-
-    silent, lively = receive(script), receive()
+    silent, lively = receive(pausing(1.5)), receive()
     assert post(hasty, silent.url).is_success
     assert post(hasty, lively.url).is_success
     waiting, began = hasty.begin(silent.url, BODY, HEADERS), time.monotonic()

@@ -18,11 +18,12 @@ IN_A_CHILD = "import subprocess, sys; subprocess.run([sys.executable, '-c', {cod
 on_linux = pytest.mark.skipif(not AUTOGROUP.exists(), reason="this kernel does not weigh sessions")
 
 
-def told_by(code: str, own_session: bool = True) -> str:
+def told_by(code: str) -> str:
+    """What a process says that has a session of its own."""
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=Path(__file__).parents[2],
-        start_new_session=own_session,
+        start_new_session=True,
         capture_output=True,
         text=True,
         check=True,
