@@ -3,6 +3,8 @@
 An event is written in the transaction in which it happens (`emit`). The worker
 then gives it its place in the merchant's sequence and makes a delivery for each
 endpoint that wants it (`fan_out`), so requests never queue up behind a counter.
+That a payment has begun is told by its own row, until a worker has it in hand
+anyway and writes the events of that, too (payments.py).
 """
 
 from collections import Counter
@@ -55,12 +57,18 @@ def _leave(_delivery: dict[str, Any], _address: Address, _now: datetime) -> None
 
 
 def emit(
-    merchant_id: str, event: str, payment: wire.Json, *, endpoint_id: str | None = None, **more: wire.Json
+    merchant_id: str,
+    event: str,
+    payment: wire.Json,
+    *,
+    endpoint_id: str | None = None,
+    at: datetime | None = None,
+    **more: wire.Json,
 ) -> str:
     """Write an event in the caller's transaction and return its id.
 
     Its data carries the payment and what `more` names. With `endpoint_id` only
-    that endpoint hears of it.
+    that endpoint hears of it. `at` is when it happened, if not now.
     """
     event_id = new_id("evt")
     add_row(
@@ -71,7 +79,7 @@ def emit(
         event=event,
         data=wire.encode(more | {"payment": payment}),
         endpoint_id=endpoint_id,
-        created_at=clock.now(),
+        created_at=at or clock.now(),
     )
     ring("webhooks")
     return event_id

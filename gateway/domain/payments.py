@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlalchemy import update
 
 from gateway.core import clock, config, rows
-from gateway.core.db import add_row, fetch_many, later, ring, session
+from gateway.core.db import add_row, fetch_all, fetch_many, later, ring, session
 from gateway.core.errors import BadRequest, NotFound
 from gateway.core.ids import is_id, new_id
 from gateway.core.processor import Answer, Charge
@@ -19,10 +19,18 @@ from gateway.models.orders import Payable
 
 # How long a payer has to approve a payment in their own app.
 INTENT_LIFETIME = timedelta(minutes=5)
+# How long the first events of a payment that is due wait for whoever takes it to the bank.
+_LEFT_FOR = timedelta(seconds=1)
 
 _TOUCH_ORDER = Statement(
     "UPDATE orders SET status = 'attempted', updated_at = :now WHERE id = :id AND status = 'created'"
 )
+_UNANNOUNCED = Statement(
+    f"SELECT {rows.columns(Payment)} FROM payments WHERE NOT is_announced"
+    " AND (due_at > :now OR created_at < :left_since)"
+    " ORDER BY created_at LIMIT :limit FOR UPDATE SKIP LOCKED"
+)
+_MARK_ANNOUNCED = update_each("payments", "is_announced = true", "id text")
 _WIN = update_each(
     "orders",
     "status = 'paid', paid_payment_id = r.winner, updated_at = r.now",
@@ -58,7 +66,8 @@ def create(
     """A new payment of this order, `pending`; a worker takes it to the bank when it is due.
 
     Amount and currency are the order's. That the order is won only once is
-    decided when the payment settles, not here.
+    decided when the payment settles, not here. Nor are its first events written here:
+    a worker takes the row in hand anyway, and announces it.
 
     upi_link  asks the processor for the link that opens the payer's app, for an intent
     raises    BadRequest  the processor has none for this
@@ -77,6 +86,7 @@ def create(
         card_last4=instrument.card_last4,
         instrument_token=instrument.token,
         due_at=now + timedelta(milliseconds=config.current().payment_delay_ms()),
+        is_announced=False,
         created_at=now,
         updated_at=now,
     )
@@ -85,10 +95,9 @@ def create(
     add_row(Payment, **vars(payment))
     if order.status == "created":
         later(_TOUCH_ORDER, id=order.id, now=now)
-    shown = wire.payment(payment)
-    events.emit(order.merchant_id, "payment.created", shown)
-    events.emit(order.merchant_id, "payment.pending", shown)
     ring("payments")
+    if payment.due_at != now:
+        ring("webhooks")  # nobody takes it to the bank yet, who would announce it
     return payment
 
 
@@ -196,13 +205,41 @@ class Claim:
 def claim(limit: int) -> list[Claim]:
     """Lease up to `limit` payments that are due and that nobody holds."""
     token, payments = work.lease(Payment, limit)
+    _tell_and_mark(payments)
     return [Claim(payment.id, token, payment.attempts, _asked(payment)) for payment in payments]
 
 
 def hold(limit: int) -> list[Claim]:
     """The same for the length of the caller's transaction, which settles them."""
     held = work.hold(Payment, limit)
+    _tell(held)  # whatever comes of them, it marks them as well
     return [Claim(payment.id, None, payment.attempts, _asked(payment), payment) for payment in held]
+
+
+def announce() -> None:
+    """Write the first events of new payments, in the order of their making.
+
+    Those that are due are left to whoever takes them to the bank, unless all who could
+    have been busy for a second.
+    """
+    now = clock.now()
+    found = fetch_all(_UNANNOUNCED, now=now, left_since=now - _LEFT_FOR, limit=events.FAN_OUT_BATCH)
+    _tell_and_mark([rows.of(Payment, values) for values in found])
+
+
+def _tell_and_mark(payments: Sequence[Payment]) -> None:
+    for payment in _tell(payments):
+        later(_MARK_ANNOUNCED, id=payment.id)
+
+
+def _tell(payments: Sequence[Payment]) -> list[Payment]:
+    """Write the first events of those that were not announced; which these are."""
+    new = [payment for payment in payments if not payment.is_announced]
+    for payment in new:
+        shown = wire.payment(payment)
+        for event in ("payment.created", "payment.pending"):
+            events.emit(payment.merchant_id, event, shown, at=payment.created_at)
+    return new
 
 
 def _asked(payment: Payment) -> Charge:

@@ -74,10 +74,10 @@ RULES = {
         WHERE c.last_sequence <> (
             SELECT COUNT(*) FROM events e WHERE e.merchant_id = c.merchant_id AND e.sequence IS NOT NULL)
     """,
-    "a payment has an event for each state it was in": """
+    "an announced payment has an event of the state it is in": """
         SELECT p.id FROM payments p
         LEFT JOIN events e ON e.payment_id = p.id AND e.event = 'payment.' || p.status
-        WHERE e.id IS NULL
+        WHERE e.id IS NULL AND p.is_announced
     """,
 }
 

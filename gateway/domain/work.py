@@ -64,7 +64,7 @@ _FINISH = {
     Payment: _of_pending(
         Payment,
         "status = r.status, due_at = NULL, error_code = r.error_code,"
-        " error_description = r.error_description, updated_at = r.updated_at",
+        " error_description = r.error_description, updated_at = r.updated_at, is_announced = true",
         "status text, error_code text, error_description text, updated_at timestamptz",
     ),
     Refund: _of_pending(
@@ -75,8 +75,10 @@ _FINISH = {
     ),
 }
 _ASK_AGAIN = {
-    model: _of_pending(model, "due_at = r.due_at, flagged = r.flagged", "due_at timestamptz, flagged text")
-    for model in (Payment, Refund)
+    model: _of_pending(
+        model, f"due_at = r.due_at, flagged = r.flagged{also}", "due_at timestamptz, flagged text"
+    )
+    for model, also in ((Payment, ", is_announced = true"), (Refund, ""))
 }
 _NEXT_DUE = {
     model: Statement(f"SELECT min(due_at) FROM {model.__tablename__} WHERE lease_until IS NULL")

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from gateway.adapters.sender import Sender
 from gateway.core import config
 from gateway.core.sending import Receipt
-from gateway.domain import dispatch
+from gateway.domain import dispatch, payments
 from gateway.domain.dispatch import Claim
 from gateway.jobs.desk import Job
 
@@ -16,6 +16,7 @@ PER_ENDPOINT = 64
 
 
 def claim(free: int, under_way: Sequence[Claim]) -> Sequence[Claim]:
+    payments.announce()
     return dispatch.claim_with_new(free, _busy(under_way), PER_ENDPOINT)
 
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gateway.core.money import MAX_AMOUNT
@@ -38,6 +38,7 @@ class Payment(Work, Base):
         CheckConstraint("refunds_reserved <= amount", "reserved"),
         CheckConstraint("refunds_reserved = 0 OR status = 'success'", "refundable"),
         CheckConstraint("due_at IS NULL OR status = 'pending'", "due"),
+        CheckConstraint("is_announced OR status = 'pending'", "announced"),
         Index("ix_payments_order_id", "order_id"),
         Index("ix_payments_status", "status", "merchant_id", "created_at", "id"),
         Index("ix_payments_merchant_id", "merchant_id", "created_at", "id"),
@@ -46,6 +47,12 @@ class Payment(Work, Base):
             "due_at",
             postgresql_where=text("due_at IS NOT NULL"),
             sqlite_where=text("due_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_payments_unannounced",
+            "created_at",
+            postgresql_where=text("NOT is_announced"),
+            sqlite_where=text("NOT is_announced"),
         ),
         {"postgresql_with": {"fillfactor": 80}},
     )
@@ -71,5 +78,8 @@ class Payment(Work, Base):
     captured_at: Mapped[datetime | None] = mapped_column(default=None)
     amount_refunded: Mapped[int] = mapped_column(BigInteger, default=0)
     refunds_reserved: Mapped[int] = mapped_column(BigInteger, default=0)
+    # Whether the events of its beginning were written. Until then the row stands for them, too; whoever
+    # inserts one in another way than `payments.create` has told of it, or does not want to.
+    is_announced: Mapped[bool] = mapped_column(default=True, server_default=true())
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]

@@ -85,6 +85,7 @@ class EventCounter(Base):
 class Event(Base):
     """Something that happened, written in the transaction in which it happened.
 
+    Only that a payment has begun is written by the worker (Payment.is_announced).
     `data` is frozen as text at that moment. `sequence` follows when the fan-out
     takes it up; until then it is null and the event is not visible to merchants.
     """

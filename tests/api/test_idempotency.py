@@ -128,17 +128,14 @@ def test_a_key_of_255_characters_is_taken(merchant: Person) -> None:
 
 
 def test_a_failing_commit_leaves_neither_key_nor_payment(merchant: Person, rows, monkeypatch) -> None:
-    from gateway.domain import events
-
     order = merchant.order()
-    emit = events.emit
+    keep = idempotency.keep
 
-    def broken(merchant_id: str, event: str, *more: object, **named: object) -> str:
-        if event == "payment.pending":
-            raise RuntimeError("out of ink")
-        return emit(merchant_id, event, *more, **named)
+    def broken(*what: object) -> None:
+        keep(*what)
+        raise RuntimeError("out of ink")
 
-    monkeypatch.setattr(events, "emit", broken)
+    monkeypatch.setattr(idempotency, "keep", broken)
     answer = merchant.post("/payments", upi(order), **keyed("k"))
     assert (answer.status_code, answer.json["error"]["code"]) == (500, "SERVER_ERROR")
     assert "ink" not in answer.text

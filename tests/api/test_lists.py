@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from gateway.domain import listing
+from gateway.core.db import transaction
+from gateway.domain import listing, payments
 from tests.conftest import Office, Person
 
 
@@ -168,6 +169,8 @@ def test_events_are_caught_up_in_order_without_a_gap(
 
 def test_an_event_without_its_place_is_not_shown_yet(merchant: Person, rows, office: Office) -> None:
     merchant.pay()
+    with transaction():
+        payments.announce()
     waiting = rows("SELECT id FROM events")[0]["id"]
     assert merchant.get("/events").json["data"] == []
     assert merchant.get(f"/events/{waiting}").status_code == 404

@@ -142,6 +142,7 @@ class BookedOrder:
 @dataclass(kw_only=True)
 class BookedPayment(Waiting):
     order: BookedOrder
+    is_announced: bool = False
     is_captured: bool = False
     refunds: "list[BookedRefund]" = field(default_factory=list)
 
@@ -352,6 +353,8 @@ class Market(RuleBasedStateMachine):
         with transaction():
             claims = payments.claim(limit)
         self.book_leases(self.payments, claims, limit)
+        for claim in claims:
+            self.payments[claim.id].is_announced = True
         self.payment_claims += claims
 
     def claim_refunds(self, limit: int) -> None:
@@ -421,11 +424,17 @@ class Market(RuleBasedStateMachine):
         row.due_s = None if is_over else self.ahead_s + waits_s[claim.attempt - 1]
 
     def hand_out_events(self) -> None:
-        waiting = rows("SELECT id, merchant_id FROM events WHERE sequence IS NULL")
+        with_place = "SELECT id, merchant_id FROM events WHERE sequence IS NOT NULL"
+        before = {row["id"] for row in rows(with_place)}
+        waiting = rows("SELECT id FROM events WHERE sequence IS NULL")
+        new = [payment for payment in self.payments.values() if not payment.is_announced]
         with transaction():
-            assert events.fan_out() == len(waiting)
-        self.numbered += len(waiting)
-        owner = {event["id"]: str(event["merchant_id"]) for event in waiting}
+            payments.announce()
+            assert events.fan_out() == len(waiting) + 2 * len(new)
+        for payment in new:
+            payment.is_announced = True
+        self.numbered += len(waiting) + 2 * len(new)
+        owner = {row["id"]: str(row["merchant_id"]) for row in rows(with_place) if row["id"] not in before}
         wanted = {event_id for event_id, owner_id in owner.items() if self.endpoints[owner_id].is_usable}
         made = [row for row in rows("SELECT * FROM webhook_logs") if row["event_id"] in owner]
         assert len(made) == len(wanted) and {row["event_id"] for row in made} == wanted
@@ -563,7 +572,7 @@ class Market(RuleBasedStateMachine):
 
     def booked_events(self) -> Iterator[tuple[str, str, str | None]]:
         for payment in self.payments.values():
-            names = ["payment.created", "payment.pending"]
+            names = ["payment.created", "payment.pending"] * payment.is_announced
             names += [f"payment.{payment.status}"] * (payment.status != "pending")
             names += ["payment.captured"] * payment.is_captured
             names += ["order.paid"] * (payment.order.won_by == payment.id)

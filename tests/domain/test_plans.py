@@ -142,6 +142,7 @@ def give_back(shop: Person) -> None:
 
 def hand_out(shop: Person) -> None:
     with transaction():
+        payments.announce()
         assert events.fan_out()
     with transaction():
         assert dispatch.claim(64, {}, 16)

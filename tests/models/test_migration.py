@@ -177,6 +177,48 @@ def test_upgrading_twice_is_harmless_and_undoing_leaves_nothing(empty: dict[str,
     engine.dispose()
 
 
+def test_older_payments_have_told_of_themselves_and_newer_ones_are_not_forgotten(
+    empty: dict[str, str],
+) -> None:
+    config = Config.from_env(empty)
+    migration.upgrade(config)
+    engine = open_engine(empty)
+    alembic = AlembicConfig()
+    alembic.set_main_option("script_location", str(PROJECT / "migrations"))
+    with engine.connect() as connection:
+        alembic.attributes["connection"] = connection
+        command.downgrade(alembic, "0005")
+        pay(connection, "pay_older")
+        connection.commit()
+        command.upgrade(alembic, "0006")
+        assert connection.scalar(text("SELECT count(*) FROM payments WHERE is_announced")) == 1
+        pay(connection, "pay_newer")
+        connection.execute(text("UPDATE payments SET is_announced = false WHERE id = 'pay_newer'"))
+        connection.commit()
+        with pytest.raises(RuntimeError, match="let a worker write them"):
+            command.downgrade(alembic, "0005")
+        connection.rollback()
+        assert connection.scalar(text("SELECT count(*) FROM payments WHERE NOT is_announced")) == 1
+    engine.dispose()
+
+
+def pay(connection: Connection, payment_id: str) -> None:
+    """A pending payment as plain SQL, of a merchant and an order that come along with it."""
+    merchant_id, now = "550e8400-e29b-41d4-a716-446655440000", "'2026-01-15 10:31:00.000000'"
+    mine = f"'{merchant_id}', 500, 'INR'"
+    for sql in (
+        "INSERT INTO merchants (id, name, email, is_active, requires_checkout_token, created_at, updated_at)"
+        f" VALUES ('{merchant_id}', 'Shop', 'x@x.example', true, false, {now}, {now}) ON CONFLICT DO NOTHING",
+        "INSERT INTO orders (id, merchant_id, amount, currency, status, created_at, updated_at)"
+        f" VALUES ('order_of_{payment_id}', {mine}, 'attempted', {now}, {now})",
+        "INSERT INTO payments (id, order_id, merchant_id, amount, currency, method, status, vpa, captured,"
+        " amount_refunded, refunds_reserved, attempts, created_at, updated_at)"
+        f" VALUES ('{payment_id}', 'order_of_{payment_id}', {mine}, 'upi', 'pending', 'asha@upi', false,"
+        f" 0, 0, 0, {now}, {now})",
+    ):
+        connection.execute(text(sql))
+
+
 def newest() -> str:
     """The one revision that no other follows."""
     heads = ScriptDirectory(str(PROJECT / "migrations")).get_heads()

@@ -7,9 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from gateway.core.db import reading, session, transaction
-from gateway.domain import endpoints, events, wire
+from gateway.domain import endpoints, events, payments, wire
 from gateway.models import EventCounter
 from tests.races.crowd import PATIENCE_S, Crowd
+from tests.scripted import PAID
 
 WAITING = 1000
 MORE = 100
@@ -101,6 +102,39 @@ def test_a_merchants_first_events_are_numbered_by_everybody(crowd: Crowd, settle
         found = rows("SELECT sequence FROM events WHERE merchant_id = :id ORDER BY sequence", id=merchant_id)
         assert [row["sequence"] for row in found] == list(range(1, 3 * crowd.size + 1))
     audit()
+
+
+def test_payments_that_are_announced_while_they_are_settled_are_told_of_once_and_in_order(
+    crowd: Crowd, pay, audit, rows
+) -> None:
+    """Some workers look for what is new, the others for what is due; it is the same."""
+    ids = [payment_id for _ in range(100) for payment_id in pay(payers=1)]
+    time.sleep(1)  # then whoever comes first may announce them
+    total = 4 * len(ids)
+    crowd.do(*[(announce_and_hand_out, total)] * 3, *[(settle_and_hand_out, total)] * 3)
+    told: dict[str, list[str]] = {payment_id: [] for payment_id in ids}
+    for row in rows("SELECT * FROM events ORDER BY sequence"):
+        told[row["payment_id"]].append(row["event"])
+    assert set(map(tuple, told.values())) == {
+        ("payment.created", "payment.pending", "payment.success", "order.paid")
+    }
+    audit()
+
+
+def announce_and_hand_out(total: int) -> None:
+    ends_at = time.monotonic() + PATIENCE_S
+    while time.monotonic() < ends_at and count_numbered() < total:
+        with transaction():
+            payments.announce()
+            events.fan_out()
+
+
+def settle_and_hand_out(total: int) -> None:
+    ends_at = time.monotonic() + PATIENCE_S
+    while time.monotonic() < ends_at and count_numbered() < total:
+        with transaction():
+            payments.settle([(claim, PAID) for claim in payments.hold(5)])
+            events.fan_out()
 
 
 def emit_and_hand_out(merchant_id: str) -> None:
