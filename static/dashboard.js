@@ -64,6 +64,19 @@ document.addEventListener("submit", (event) => {
   if (answer) answer.value = "yes";
 }, true);
 
+// A form that was sent waits for its answer before it is sent again, so a double click is one act.
+let sent = new WeakSet();
+document.addEventListener("submit", (event) => {
+  if (event.target.method !== "post") return;
+  if (sent.has(event.target)) {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }
+  sent.add(event.target);
+}, true);
+document.addEventListener("htmx:finally:request", (event) => sent.delete(event.detail.ctx.sourceElement));
+addEventListener("pageshow", () => { sent = new WeakSet(); });
+
 // A filter is applied as soon as it is chosen.
 document.addEventListener("change", (event) => {
   if (event.target.matches("[data-submit-on-change]")) event.target.form.requestSubmit();

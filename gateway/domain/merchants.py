@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from unicodedata import category
 from uuid import uuid4
 
 from sqlalchemy import select, update
@@ -227,14 +228,24 @@ def owns_key(merchant_id: str, key: str) -> bool:
     return fetch_one(_FIND_OWNER, key=plain, merchant_id=merchant_id) is not None
 
 
+def readable_name(text: str) -> str:
+    """A merchant's name as it is kept, with single spaces. Raises ValueError where it is none."""
+    name = " ".join(text.split())
+    # No more than that: other invisible characters join letters in many scripts.
+    if not 1 <= len(name) <= MAX_NAME_LENGTH or any(category(letter) == "Cc" for letter in name):
+        raise ValueError(f"must be 1 to {MAX_NAME_LENGTH} readable characters")
+    return name
+
+
 def rename(merchant_id: str, actor: str, name: str) -> None:
     """Take another name, which payers see at the checkout.
 
     raises  BadRequest  empty, too long, or with control characters
     """
-    name = " ".join(name.split())
-    if not 1 <= len(name) <= MAX_NAME_LENGTH or any(ord(letter) < 32 for letter in name):
-        raise BadRequest(f"A name has 1 to {MAX_NAME_LENGTH} readable characters", field="name")
+    try:
+        name = readable_name(name)
+    except ValueError as problem:
+        raise BadRequest(f"name {problem}", field="name") from None
     _change(merchant_id, name=name)
     audit.note(merchant_id, actor, "merchant.renamed", name)
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
-from gateway.core import clock, config, crypto
+from gateway.core import clock, config, crypto, rows
 from gateway.core.db import session
 from gateway.core.errors import BadRequest, NotFound
 from gateway.core.ids import is_uuid
@@ -31,7 +31,7 @@ def _email(text: str) -> str:
 
 Email = Annotated[Text, AfterValidator(_email)]
 Password = Annotated[Text, Field(min_length=MIN_PASSWORD_LENGTH, max_length=MAX_PASSWORD_LENGTH)]
-Name = Annotated[Text, AfterValidator(str.strip), Field(min_length=1, max_length=255)]
+Name = Annotated[Text, AfterValidator(merchants.readable_name)]
 
 
 class SignUpBody(Body):
@@ -162,14 +162,23 @@ def change_password(by: Person, current: str, new: str) -> None:
     if not MIN_PASSWORD_LENGTH <= len(new) <= MAX_PASSWORD_LENGTH:
         text = f"A password has {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters"
         raise BadRequest(text, field="new_password")
-    # Before the first row is locked: the hash takes its time on purpose.
+    # Before the first row is locked: hashes take their time on purpose.
+    known = rows.find(User, by.user_id)
+    if known is None or len(current) > MAX_PASSWORD_LENGTH:
+        raise _not_current()
+    if not crypto.verify_password(current, known.password_hash):
+        raise _not_current()
     password_hash = crypto.hash_password(new)
     user = _locked(by.merchant_id, by.user_id)
-    if len(current) > MAX_PASSWORD_LENGTH or not crypto.verify_password(current, user.password_hash):
-        raise BadRequest("This is not your current password", field="current_password")
+    if user.password_hash != known.password_hash:
+        raise _not_current()  # it was changed a moment ago
     user.password_hash, user.updated_at = password_hash, clock.now()
     sessions.end_others(user.id, by.session_id)
     audit.note(by.merchant_id, by.email, "user.password_changed")
+
+
+def _not_current() -> BadRequest:
+    return BadRequest("This is not your current password", field="current_password")
 
 
 def sign_out_elsewhere(by: Person) -> None:

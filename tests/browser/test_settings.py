@@ -117,6 +117,22 @@ def test_a_key_is_changed_without_a_pause(watch: Watch, owner: Owner) -> None:
     expect(page.get_by_test_id("key-row")).to_have_count(2)
 
 
+def test_a_double_click_makes_one_key(watch: Watch, owner: Owner) -> None:
+    page = watch.open(signed_in=owner)
+    page.goto("/dashboard/settings/keys")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.method))
+    page.get_by_test_id("create-key-button").dblclick()
+    expect(page.get_by_test_id("new-key")).to_be_visible()
+    expect(page.get_by_test_id("key-row")).to_have_count(2)
+    page.wait_for_timeout(500)
+    assert asked.count("POST") == 1
+    page.get_by_test_id("create-key-button").click()
+    expect(page.get_by_test_id("key-row")).to_have_count(3)
+    page.reload()
+    expect(page.get_by_test_id("key-row")).to_have_count(3)
+
+
 def test_origins_are_mended_where_they_were_typed(watch: Watch, owner: Owner) -> None:
     page = watch.open(signed_in=owner)
     page.goto("/dashboard/settings/checkout")
@@ -168,7 +184,7 @@ def test_a_newcomer_ends_with_keys_in_hand(watch: Watch, size: tuple[int, int], 
     watch.forgive("400")
     expect(page.get_by_test_id("email-input")).to_have_value(email)
     page.get_by_test_id("password-input").fill(PASSWORD)
-    page.get_by_test_id("signup-button").click()
+    page.get_by_test_id("signup-button").dblclick()
     expect(page.get_by_test_id("welcome")).to_be_visible()
     key = page.get_by_test_id("api-key").inner_text()
     expect(page.get_by_test_id("first-curl")).to_contain_text(f"X-Api-Key: {key}")

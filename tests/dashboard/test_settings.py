@@ -96,7 +96,13 @@ def test_a_name_is_saved_and_noted(visit: Visit, rows: Rows) -> None:
     assert acts(rows) == [("test@example.com", "merchant.renamed", "Chai & Co")]
 
 
-@pytest.mark.parametrize("name", ["", "   ", "x" * 256, "a\0b", "a\x1bb"])
+def test_a_name_may_hold_what_joins_its_letters(visit: Visit, rows: Rows) -> None:
+    name = "र\u094d\u200dय दुकान"
+    assert visit.post("/dashboard/settings/name", name=name).status_code == 303
+    assert {"name": name} in rows("SELECT name FROM merchants")
+
+
+@pytest.mark.parametrize("name", ["", "   ", "x" * 256, "a\0b", "a\x1bb", "a\x7fb", "a\x9bb"])
 def test_a_name_nobody_could_read_is_refused_beside_its_field(visit: Visit, rows: Rows, name: str) -> None:
     answer = visit.post("/dashboard/settings/name", name=name)
     assert answer.status_code == 400

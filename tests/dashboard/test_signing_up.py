@@ -77,6 +77,8 @@ def test_it_ends_the_session_that_the_browser_was_in(newcomer: FlaskClient, rows
         ({"name": "  "}, "name"),
         ({"name": "x" * 256}, "name"),
         ({"name": "a\0b"}, "name"),
+        ({"name": "a\x1bb"}, "name"),
+        ({"name": "a\x9bb"}, "name"),
         ({"email": "nonsense"}, "email"),
         ({"email": "a@b@c"}, "email"),
         ({"email": "test@example.com"}, "email"),

@@ -1,5 +1,6 @@
 """People, their roles, their sessions, and the keys they manage: also when two act at once."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -162,6 +163,32 @@ def test_a_person_comes_in_and_changes_the_first_password(asha: Person, rows: Ro
     assert sessions.find(elsewhere) is None and sessions.find(token) is not None
     with pytest.raises(SignInFailed):
         sessions.sign_in("new@example.com", "first password", "tests")
+
+
+def test_of_two_who_change_one_password_the_later_hears_that_it_is_no_longer_current(asha: Person) -> None:
+    """Both know the old one; hashing the new one takes long enough for it to happen, and holds up nobody."""
+    hash_password = crypto.hash_password
+    in_between: list[str] = []
+
+    def change(new: str) -> None:
+        with transaction():
+            users.change_password(asha, PASSWORD, new)
+
+    def overtaken(password: str) -> str:
+        if not in_between:
+            in_between.append(password)
+            other = threading.Thread(target=change, args=("the faster one",))
+            other.start()
+            other.join(10)
+            assert not other.is_alive()
+        return hash_password(password)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(crypto, "hash_password", overtaken)
+        with pytest.raises(BadRequest, match="not your current password"):
+            change("the slower one")
+    assert in_between == ["the slower one"]
+    assert sessions.sign_in(asha.email, "the faster one", "tests")
 
 
 @pytest.mark.parametrize("email", ["", "@", "a@", "@b", "a b@c", "a@b@c", "a\nb@c", "x" * 250 + "@b.example"])
