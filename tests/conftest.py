@@ -37,21 +37,19 @@ RIVAL_ID = "11111111-2222-4333-8444-555555555555"
 PEOPLE = ("merchants", "users", "api_keys", "webhook_endpoints")
 
 
-# These mostly wait, for leases to run out and for pages to change: browsers may run beside the others.
-PATIENT = ("browser", "faults", "shop", "receivers")
+# These mostly wait, for leases to run out, pages to change and folders to be filled: browsers may run beside
+# the others.
+PATIENT = ("browser", "faults", "shop", "receivers", "test_bootstrap.py")
 CROWDED = (
     *PATIENT,
     "races",
     "story",
     "bench",
-    "shop",
-    "receivers",
     "test_compose.py",
     "test_check.py",
     "test_readme.py",
     "test_supervisor.py",
     "test_cli.py",
-    "test_bootstrap.py",
     "test_docs_snippets.py",
 )
 
