@@ -24,7 +24,8 @@ from gateway.app import connect, create_app, prepare
 from gateway.core import clock, db, queue
 from gateway.core.config import Config
 from gateway.core.db import session, transaction
-from gateway.domain import merchants
+from gateway.core.ids import new_id
+from gateway.domain import merchants, wire
 from gateway.domain.endpoints import default as default_endpoint
 from gateway.jobs import payments, refunds, webhooks
 from gateway.jobs.desk import Job
@@ -251,6 +252,11 @@ def bank(config: Config) -> ScriptedBank:
     scripted = ScriptedBank()
     adapters.use_acquirer(scripted)
     return scripted
+
+
+def some_payment() -> dict[str, Any]:
+    """What events tell of: another one each time, because each is told of once."""
+    return wire.sample_payment() | {"id": new_id("pay")}
 
 
 class Office:

@@ -7,7 +7,7 @@ from gateway.core.db import ring, session
 from gateway.core.errors import BadRequest, NotFound
 from gateway.core.ids import is_uuid
 from gateway.domain import audit, endpoints, events, wire
-from gateway.models import Attempt, Delivery, Endpoint, Event
+from gateway.models import Attempt, Delivery, Endpoint, Event, Payment
 from gateway.models.webhooks import TEST_EVENT
 
 # How many deliveries one retry of all failed ones takes up; asked again, it goes on.
@@ -100,10 +100,11 @@ def _failed(merchant_id: str, event: str | None) -> list[ColumnElement[bool]]:
 
 
 def are_under_way(merchant_id: str) -> bool:
-    """Whether an event of the merchant waits for its deliveries, or one of these for its end."""
+    """Whether events of the merchant are to come or wait for deliveries, or one of these for its end."""
+    new = select(Payment.id).where(~Payment.is_announced, Payment.merchant_id == merchant_id)
     waiting = select(Event.id).where(Event.sequence.is_(None), Event.merchant_id == merchant_id)
     pending = select(Delivery.id).where(Delivery.status == "pending", Delivery.merchant_id == merchant_id)
-    return session().scalar(select(or_(waiting.exists(), pending.exists()))) or False
+    return session().scalar(select(or_(new.exists(), waiting.exists(), pending.exists()))) or False
 
 
 def rebuilt_headers(delivery: Delivery, endpoint: Endpoint, attempt: Attempt) -> dict[str, str]:

@@ -23,7 +23,7 @@ from gateway.core.ids import is_id, new_id, new_uuid
 from gateway.core.statements import Statement, moment, update_each
 from gateway.domain import wire
 from gateway.models import Delivery, Event
-from gateway.models.webhooks import Address, Waiting
+from gateway.models.webhooks import TEST_EVENT, Address, Waiting
 
 FAN_OUT_BATCH = 500
 
@@ -69,14 +69,17 @@ def emit(
 
     Its data carries the payment and what `more` names. With `endpoint_id` only
     that endpoint hears of it. `at` is when it happened, if not now.
+
+    raises  Conflict  at the commit, where this was told already: once for each payment, or each refund
     """
     event_id = new_id("evt")
     add_row(
         Event,
         id=event_id,
         merchant_id=merchant_id,
-        payment_id=payment["id"],
+        payment_id=None if event == TEST_EVENT else payment["id"],
         event=event,
+        refund_id=more["refund"]["id"] if "refund" in more else "",
         data=wire.encode(more | {"payment": payment}),
         endpoint_id=endpoint_id,
         created_at=at or clock.now(),

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-import orjson
 from sqlalchemy import and_, or_, select
 
 from gateway.core.db import session
@@ -72,7 +71,7 @@ def _told(payment: Payment) -> dict[tuple[str, str], Told]:
         .where(Event.payment_id == payment.id, Event.merchant_id == payment.merchant_id)
         .order_by(Event.position)
     )
-    found = {(event.event, _refund_id(event)): event for event in events}
+    found = {(event.event, event.refund_id): event for event in events}
     ids = [event.id for event in found.values()]
     sent: dict[str, list[Delivery]] = {event_id: [] for event_id in ids}
     for delivery in session().scalars(
@@ -80,12 +79,6 @@ def _told(payment: Payment) -> dict[tuple[str, str], Told]:
     ):
         sent[delivery.event_id].append(delivery)
     return {key: Told(event, sent[event.id]) for key, event in found.items()}
-
-
-def _refund_id(event: Event) -> str:
-    if not event.event.startswith("refund."):
-        return ""
-    return str(orjson.loads(event.data)["refund"]["id"])
 
 
 def _payment_steps(payment: Payment, told: dict[tuple[str, str], Told]) -> list[Step]:

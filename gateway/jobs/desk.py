@@ -130,11 +130,15 @@ class Desk:
             at_once.set_exception(error)
         return at_once
 
-    def look_again(self, looked_at: datetime, has_found: bool) -> None:
-        """Plan the next look: at once where there may be more, or when the next row falls due."""
+    def look_again(self, looked_at: datetime, has_found: bool, only_new: bool = False) -> None:
+        """Plan the next look: at once where there may be more, or when the next row falls due.
+
+        A look only for what is new does not put off the next whole one.
+        """
         is_time = has_found or self._is_rung or bool(self._finished)
         wait_s = 0.0 if is_time else _wait_s(self.job.next_due(), looked_at)
-        self._looks_at_s = time.monotonic() + wait_s
+        looks_at_s = time.monotonic() + wait_s
+        self._looks_at_s = min(self._looks_at_s, looks_at_s) if only_new else looks_at_s
 
     def look_later(self) -> None:
         self._looks_at_s = time.monotonic() + LOOK_EVERY_S

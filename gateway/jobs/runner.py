@@ -73,7 +73,7 @@ class Runner(threading.Thread):
             return LOOK_EVERY_S
         for turn in turns:
             if turn.free > 0:
-                turn.desk.look_again(looked_at, has_found=turn.is_full)
+                turn.desk.look_again(looked_at, has_found=turn.is_full, only_new=turn.only_new)
             else:
                 turn.desk.look_later()
         return min(LOOK_EVERY_S, *(desk.wait_s() for desk in self.desks.values()))

@@ -1,4 +1,4 @@
-"""Hands events out to endpoints and delivers them."""
+"""Announces payments, hands events out to endpoints and delivers them."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from concurrent.futures import Future
 
 from gateway.adapters.sender import Sender
 from gateway.core import config
+from gateway.core.db import ring
 from gateway.core.sending import Receipt
 from gateway.domain import dispatch, payments
 from gateway.domain.dispatch import Claim
@@ -16,8 +17,11 @@ PER_ENDPOINT = 64
 
 
 def claim(free: int, under_way: Sequence[Claim]) -> Sequence[Claim]:
-    payments.announce()
-    return dispatch.claim_with_new(free, _busy(under_way), PER_ENDPOINT)
+    has_more = payments.announce()
+    claims = dispatch.claim_with_new(free, _busy(under_way), PER_ENDPOINT)
+    if has_more:
+        ring("webhooks")
+    return claims
 
 
 def claim_new(free: int, under_way: Sequence[Claim]) -> Sequence[Claim]:

@@ -94,8 +94,8 @@ class Event(Base):
     __table_args__ = (
         UniqueConstraint("id"),
         UniqueConstraint("merchant_id", "sequence"),
-        # What happened to a payment, for its page.
-        Index("ix_events_payment_id", "payment_id"),
+        # Each deed is told of once, whatever a worker believes. A payment's page finds its events here, too.
+        Index("uq_events_deed", "payment_id", "event", "refund_id", unique=True),
         Index(
             "ix_events_waiting",
             "position",
@@ -111,8 +111,11 @@ class Event(Base):
     id: Mapped[str] = mapped_column(String(24))
     # No key to merchants: each event would lock that one hot row.
     merchant_id: Mapped[str] = mapped_column(UUID)
+    # Null for a test, which is of no payment and may come as often as somebody likes.
     payment_id: Mapped[str | None] = mapped_column(String(24), default=None)
     event: Mapped[str] = mapped_column(String(32))
+    # Empty where no refund is concerned: NULLs would escape the unique index.
+    refund_id: Mapped[str] = mapped_column(String(24), default="", server_default=text("''"))
     data: Mapped[str] = mapped_column(Text)
     # An event for one endpoint only, such as a test; null means every endpoint that wants it.
     endpoint_id: Mapped[str | None] = mapped_column(String(24), default=None)

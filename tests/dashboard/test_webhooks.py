@@ -12,9 +12,9 @@ from sqlalchemy import update
 from gateway.core import config as settings
 from gateway.core.db import session, transaction
 from gateway.core.sending import Receipt
-from gateway.domain import dispatch, endpoints, events, wire
+from gateway.domain import dispatch, endpoints, events
 from gateway.models import Endpoint
-from tests.conftest import Office, Person
+from tests.conftest import Office, Person, some_payment
 from tests.dashboard.conftest import Visit
 
 PAGE = "/dashboard/webhooks"
@@ -56,7 +56,7 @@ def deliver(receipt: Receipt, *names: str, merchant_id: str) -> None:
     """Deliveries of these events that got this answer."""
     with transaction():
         for name in names:
-            events.emit(merchant_id, name, wire.sample_payment())
+            events.emit(merchant_id, name, some_payment())
     with transaction():
         events.fan_out()
     with transaction():

@@ -1,21 +1,24 @@
 """The first events of a payment: nobody waits for them in a request, and nobody hears them twice."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import orjson
 import pytest
+from sqlalchemy import update
 
+from gateway.core import clock, db
 from gateway.core import config as settings
-from gateway.core import db
 from gateway.core.config import Config
-from gateway.core.db import reading, transaction
+from gateway.core.db import reading, session, transaction
 from gateway.core.statements import moment
-from gateway.domain import endpoints, events, payments, verification
+from gateway.domain import deliveries, endpoints, events, payments, verification
 from gateway.jobs.payments import job as payments_job
 from gateway.jobs.runner import Runner
 from gateway.jobs.webhooks import job as webhooks_job
+from gateway.models import Payment
 from tests.conftest import Office, Person
 from tests.domain.test_settlement import kinds, lose_leases
 from tests.scripted import PAID, SILENCE, ScriptedBank
@@ -125,7 +128,7 @@ def test_an_app_that_answers_before_anybody_has_looked_changes_no_number_of_even
 def test_no_payment_is_passed_over_however_many_are_new(
     merchant: Person, monkeypatch: pytest.MonkeyPatch, rows: Rows
 ) -> None:
-    monkeypatch.setattr(events, "FAN_OUT_BATCH", 2)
+    monkeypatch.setattr(payments, "_ANNOUNCED_AT_ONCE", 2)
     ids = [merchant.pay()["id"] for _ in range(5)]
     for _ in range(3):
         announce()
@@ -135,21 +138,120 @@ def test_no_payment_is_passed_over_however_many_are_new(
     ]
 
 
+@pytest.mark.parametrize("is_quick", [True, False], ids=["held", "leased"])
+def test_one_round_tells_once_of_what_it_takes_to_the_bank_late(
+    merchant: Person, bank: ScriptedBank, wait: Wait, rows: Rows, is_quick: bool
+) -> None:
+    """By then the other way of announcing would take it, too, and the bank has no final answer."""
+    bank.is_quick = is_quick
+    bank.will_say(SILENCE)
+    merchant.pay()
+    wait(3)
+    work_one_round("payments", "webhooks")
+    assert kinds(rows) == BEGINNING
+    assert [row["sequence"] for row in rows("SELECT sequence FROM events ORDER BY position")] == [1, 2]
+
+
+def test_who_announces_first_does_not_hear_of_it_again(merchant: Person, wait: Wait, rows: Rows) -> None:
+    merchant.pay()
+    with transaction():
+        payments.announce()
+        wait(2)
+        payments.settle([(claim, PAID) for claim in payments.hold(5)])
+    assert kinds(rows) == WHOLE
+
+
+def test_looks_for_what_a_round_has_made_do_not_put_off_the_look_for_what_is_new(
+    config: Config, merchant: Person, rows: Rows
+) -> None:
+    """Redis may be away, so that nobody has rung for it."""
+    settings.use(replace(config, test_processing_delay_ms=60_000))
+    runner = Runner([payments_job(), webhooks_job()])
+    runner.step()
+    new = merchant.pay()
+    ends_at = time.monotonic() + 1.8
+    told = "SELECT payment_id FROM events WHERE event = 'payment.created'"
+    while new["id"] not in [row["payment_id"] for row in rows(told)]:
+        assert time.monotonic() < ends_at
+        make_due(merchant.pay()["id"])
+        runner.ring("payments")
+        runner.step()
+        time.sleep(0.05)
+    assert len(rows(told)) > 5, "the others were many"
+    stop(runner)
+
+
+def make_due(payment_id: str) -> None:
+    with transaction():
+        is_it = Payment.id == payment_id
+        session().execute(update(Payment).where(is_it).values(due_at=clock.now()))
+
+
+def test_where_there_is_more_to_announce_it_goes_on_at_once(
+    merchant: Person, monkeypatch: pytest.MonkeyPatch, rows: Rows
+) -> None:
+    monkeypatch.setattr(payments, "_ANNOUNCED_AT_ONCE", 2)
+    for _ in range(5):
+        merchant.pay()
+    runner = Runner([webhooks_job()])
+    rounds = 0
+    db.queue.answer_at_home("webhooks", lambda: runner.ring("webhooks"))
+    runner.ring("webhooks")
+    while runner.step() == 0.0 or not rounds:
+        rounds += 1
+    assert len(kinds(rows)) == 10 and rounds <= 5
+    stop(runner)
+
+
+def test_the_first_events_show_a_payment_as_it_began(merchant: Person, office: Office, rows: Rows) -> None:
+    body = {"order_id": merchant.order()["id"], "method": "upi", "flow": "intent"}
+    payment = merchant.post("/payments", body).json
+    assert payment is not None
+    with transaction():
+        payments.hear(payment["id"], "success@sandbox")
+    office.settle()
+    created, pending, success, _ = rows("SELECT data FROM events ORDER BY position")
+    for event in (created, pending):
+        assert orjson.loads(event["data"]) == {"payment": payment}
+    assert orjson.loads(success["data"])["payment"]["vpa"] == "success@sandbox"
+
+
+def test_a_page_that_shows_deliveries_knows_that_more_are_to_come(merchant: Person, rival: Person) -> None:
+    merchant.pay()
+    with reading():
+        assert deliveries.are_under_way(merchant.merchant_id)
+        assert not deliveries.are_under_way(rival.merchant_id)
+    announce()
+    with transaction():
+        events.fan_out()
+    with reading():
+        assert not deliveries.are_under_way(merchant.merchant_id)
+
+
+def work_one_round(*queues: str) -> None:
+    """As a worker does that these queues have rung for."""
+    runner = Runner([payments_job(), webhooks_job()])
+    for queue in queues:
+        runner.ring(queue)
+    runner.step()
+    stop(runner)
+
+
+def stop(runner: Runner) -> None:
+    runner.stop()
+    runner.run()
+
+
 def test_one_round_of_a_worker_announces_what_is_new_and_sends_it(merchant: Person, rows: Rows) -> None:
     """Long before the payment is due; the request has rung for that."""
     with transaction():
         endpoints.configure(merchant.merchant_id, "test", "http://127.0.0.1:9/nobody")
-    runner = Runner([payments_job(), webhooks_job()])
     rung = rung_by(merchant.pay)
     assert rung == {"payments", "webhooks"}
-    for queue in rung:
-        runner.ring(queue)
-    runner.step()
+    work_one_round(*rung)
     assert [row["sequence"] for row in rows("SELECT sequence FROM events ORDER BY position")] == [1, 2]
     assert [row["event"] for row in rows("SELECT event FROM webhook_logs ORDER BY event")] == BEGINNING
     assert rows("SELECT status FROM payments") == [{"status": "pending"}]
-    runner.stop()
-    runner.run()
 
 
 def test_what_is_due_at_once_rings_only_for_the_bank(config: Config, merchant: Person) -> None:

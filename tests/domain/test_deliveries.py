@@ -10,10 +10,10 @@ from sqlalchemy import update
 from gateway.core.db import session, transaction
 from gateway.core.errors import BadRequest
 from gateway.core.sending import Receipt
-from gateway.domain import deliveries, dispatch, endpoints, events, wire
+from gateway.domain import deliveries, dispatch, endpoints, events
 from gateway.models import Delivery, Endpoint
 from gateway.models.base import seconds_from_now
-from tests.conftest import Person
+from tests.conftest import Person, some_payment
 
 THANKS = Receipt("success", 12, response_code=200, response_body="OK")
 TROUBLE = Receipt("refused", 12, response_code=500, response_body="oh no")
@@ -30,7 +30,7 @@ def shop(merchant: Person) -> str:
 
 def happen(merchant_id: str, event: str = "payment.success", **more: str) -> None:
     with transaction():
-        events.emit(merchant_id, event, wire.sample_payment(), **more)
+        events.emit(merchant_id, event, some_payment(), **more)
 
 
 def hand_out() -> int:
@@ -72,7 +72,7 @@ def test_events_are_numbered_without_gap_or_twin_for_each_merchant(merchant, riv
 def test_what_happens_in_the_unit_that_hands_out_comes_last_and_goes_with_it(merchant, shop, rows) -> None:
     happen(merchant.merchant_id, "payment.created")
     with transaction():
-        events.emit(merchant.merchant_id, "payment.success", wire.sample_payment())
+        events.emit(merchant.merchant_id, "payment.success", some_payment())
         assert events.fan_out() == 2
     numbered = rows("SELECT event, sequence FROM events ORDER BY sequence")
     assert [tuple(row.values()) for row in numbered] == [("payment.created", 1), ("payment.success", 2)]
@@ -88,7 +88,7 @@ def test_nothing_overtakes_what_waits(merchant, shop, rows, monkeypatch) -> None
     for event in ("payment.created", "payment.pending", "payment.created"):
         happen(merchant.merchant_id, event)
     with transaction():
-        events.emit(merchant.merchant_id, "payment.success", wire.sample_payment())
+        events.emit(merchant.merchant_id, "payment.success", some_payment())
         assert events.fan_out() == 2
     assert hand_out() == 2
     numbered = [row["event"] for row in rows("SELECT event FROM events ORDER BY sequence")]
@@ -103,12 +103,14 @@ def test_without_an_endpoint_there_is_no_log_row_and_the_event_stays(merchant, r
 
 
 def test_the_body_is_frozen_once_and_signed_as_it_is(merchant, shop, rows) -> None:
-    happen(merchant.merchant_id)
+    payment = some_payment()
+    with transaction():
+        events.emit(merchant.merchant_id, "payment.success", payment)
     hand_out()
     row = only(rows)
     body = json.loads(row["payload"])
     assert list(body) == ["event", "timestamp", "data", "id", "sequence"]
-    assert body["data"] == {"payment": wire.sample_payment()}
+    assert body["data"] == {"payment": payment}
     assert json.dumps(body, separators=(",", ":"), ensure_ascii=False) == row["payload"]
     (each,) = claim()
     assert each.body.decode() == row["payload"]

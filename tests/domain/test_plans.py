@@ -186,6 +186,7 @@ def test_a_deed_reads_no_big_table_whole(
     [
         *itertools.chain(*work._FINISH.values(), *work._ASK_AGAIN.values()),
         payments._WIN,
+        payments._MARK_ANNOUNCED,
         refunds._RESERVE,
         refunds._APPLY,
     ],

@@ -539,6 +539,17 @@ def test_a_deed_is_posted_once(ledger: None) -> None:
     assert "unique" in words
 
 
+def test_a_deed_is_told_of_once(ledger: None) -> None:
+    told = {"payment_id": "pay_1", "event": "refund.created", "refund_id": "rfnd_1"}
+    insert("events", id="evt_11", **told)
+    insert("events", id="evt_12", **told | {"refund_id": "rfnd_2"})
+    insert("events", id="evt_13", **told | {"event": "refund.processed"})
+    insert("events", id="evt_14", **told | {"payment_id": "pay_2"})
+    assert "unique" in reason(insert, "events", id="evt_15", **told).lower()
+    for number in range(2):
+        insert("events", id=f"evt_test_{number}", event="webhook.test", payment_id=None)
+
+
 def test_an_account_has_one_balance_in_each_currency(ledger: None) -> None:
     insert("ledger_balances")
     insert("ledger_balances", currency="USD")

@@ -202,6 +202,38 @@ def test_older_payments_have_told_of_themselves_and_newer_ones_are_not_forgotten
     engine.dispose()
 
 
+def test_older_events_are_told_apart_by_their_refund(empty: dict[str, str]) -> None:
+    config = Config.from_env(empty)
+    migration.upgrade(config)
+    engine = open_engine(empty)
+    alembic = AlembicConfig()
+    alembic.set_main_option("script_location", str(PROJECT / "migrations"))
+    with engine.connect() as connection:
+        alembic.attributes["connection"] = connection
+        command.downgrade(alembic, "0006")
+        events = [("payment.success", "{}"), ("webhook.test", "{}"), ("webhook.test", "{}")]
+        events += [("refund.created", f'{{"refund": {{"id": "rfnd_{number}"}}}}') for number in range(2)]
+        for number, (event, data) in enumerate(events):
+            connection.execute(
+                text(
+                    "INSERT INTO events (id, merchant_id, payment_id, event, data, created_at)"
+                    " VALUES (:id, '550e8400-e29b-41d4-a716-446655440000', 'pay_1', :event, :data, :now)"
+                ),
+                {"id": f"evt_{number}", "event": event, "data": data, "now": "2026-01-15 10:31:00.000000"},
+            )
+        connection.commit()
+        command.upgrade(alembic, "0007")
+        found = connection.execute(text("SELECT event, payment_id, refund_id FROM events ORDER BY id"))
+        assert [tuple(row) for row in found] == [
+            ("payment.success", "pay_1", ""),
+            ("webhook.test", None, ""),
+            ("webhook.test", None, ""),
+            ("refund.created", "pay_1", "rfnd_0"),
+            ("refund.created", "pay_1", "rfnd_1"),
+        ]
+    engine.dispose()
+
+
 def pay(connection: Connection, payment_id: str) -> None:
     """A pending payment as plain SQL, of a merchant and an order that come along with it."""
     merchant_id, now = "550e8400-e29b-41d4-a716-446655440000", "'2026-01-15 10:31:00.000000'"

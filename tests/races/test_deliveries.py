@@ -8,8 +8,9 @@ from itertools import pairwise
 
 from gateway.core.db import reading, session, transaction
 from gateway.core.sending import Receipt
-from gateway.domain import deliveries, dispatch, endpoints, events, wire
+from gateway.domain import deliveries, dispatch, endpoints, events
 from gateway.models import Delivery
+from tests.conftest import some_payment
 from tests.races.crowd import Clerk, Crowd, at_once
 
 THANKS = Receipt("success", 1, response_code=200)
@@ -36,7 +37,7 @@ def happen(merchant_id: str, count: int) -> list[str]:
     """Let so many deliveries fall due and return their ids."""
     with transaction():
         for _ in range(count):
-            events.emit(merchant_id, "payment.success", wire.sample_payment())
+            events.emit(merchant_id, "payment.success", some_payment())
     with transaction():
         assert events.fan_out() == count
     with reading():

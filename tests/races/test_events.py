@@ -9,6 +9,7 @@ import pytest
 from gateway.core.db import reading, session, transaction
 from gateway.domain import endpoints, events, payments, wire
 from gateway.models import EventCounter
+from tests.conftest import some_payment
 from tests.races.crowd import PATIENCE_S, Crowd
 from tests.scripted import PAID
 
@@ -61,7 +62,7 @@ def test_four_workers_number_a_thousand_events_while_more_happen(
 ) -> None:
     with transaction():
         for number in range(WAITING):
-            events.emit(three[number % 3], "payment.success", wire.sample_payment())
+            events.emit(three[number % 3], "payment.success", some_payment())
     total = WAITING + 4 * MORE
     tellers = [(emit, three, MORE, f"teller-{number}") for number in range(4)]
     taken = crowd.do(*[(hand_out, total)] * 4, *tellers)
@@ -139,6 +140,7 @@ def settle_and_hand_out(total: int) -> None:
 
 def emit_and_hand_out(merchant_id: str) -> None:
     for _ in range(3):
-        emit([merchant_id], 1, "first")
+        with transaction():
+            events.emit(merchant_id, "payment.success", some_payment())
         with transaction():
             events.fan_out()
