@@ -55,8 +55,7 @@ document.addEventListener("submit", (event) => {
   const question = event.target.dataset.confirm;
   if (!question) return;
   if (!window.confirm(question)) {
-    event.preventDefault();
-    event.stopImmediatePropagation();
+    stop(event);
     return;
   }
   // Where no script has asked, the server does.
@@ -64,18 +63,29 @@ document.addEventListener("submit", (event) => {
   if (answer) answer.value = "yes";
 }, true);
 
-// A form that was sent waits for its answer before it is sent again, so a double click is one act.
-let sent = new WeakSet();
+// A double click is one act, though the first answer may be there before the second click.
+document.addEventListener("click", (event) => {
+  if (event.detail > 1 && event.target.closest('form[method="post"] button, [hx-post]')) stop(event);
+}, true);
+
+// And a form that was sent waits for its answer before it is sent again, but not for ever.
+const sent = new WeakSet();
 document.addEventListener("submit", (event) => {
-  if (event.target.method !== "post") return;
-  if (sent.has(event.target)) {
-    event.preventDefault();
-    event.stopImmediatePropagation();
-  }
-  sent.add(event.target);
+  const form = event.target;
+  if (form.method !== "post") return;
+  if (sent.has(form)) stop(event);
+  sent.add(form);
+  setTimeout(() => sent.delete(form), 10_000);
 }, true);
 document.addEventListener("htmx:finally:request", (event) => sent.delete(event.detail.ctx.sourceElement));
-addEventListener("pageshow", () => { sent = new WeakSet(); });
+addEventListener("pageshow", (event) => {
+  if (event.persisted) for (const form of document.forms) sent.delete(form);
+});
+
+function stop(event) {
+  event.preventDefault();
+  event.stopImmediatePropagation();
+}
 
 // A filter is applied as soon as it is chosen.
 document.addEventListener("change", (event) => {
