@@ -4,7 +4,7 @@ An event is written in the transaction in which it happens (`emit`). The worker
 then gives it its place in the merchant's sequence and makes a delivery for each
 endpoint that wants it (`fan_out`), so requests never queue up behind a counter.
 That a payment has begun is told by its own row, until a worker has it in hand
-anyway and writes the events of that, too (payments.py).
+anyway and writes the events of that, too (announcing.py).
 """
 
 from collections import Counter

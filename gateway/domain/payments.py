@@ -7,31 +7,22 @@ from datetime import timedelta
 from sqlalchemy import update
 
 from gateway.core import clock, config, rows
-from gateway.core.db import add_row, fetch_all, fetch_many, gathered, later, ring, session
+from gateway.core.db import add_row, fetch_many, later, ring, session
 from gateway.core.errors import BadRequest, NotFound
 from gateway.core.ids import is_id, new_id
 from gateway.core.processor import Answer, Charge
 from gateway.core.statements import Statement, columns_of, update_each
-from gateway.domain import audit, events, ledger, refunds, wire, work
+from gateway.domain import announcing, audit, events, ledger, refunds, wire, work
 from gateway.domain.methods import Asked, Instrument
-from gateway.models import Event, Order, Payment
+from gateway.models import Order, Payment
 from gateway.models.orders import Payable
 
 # How long a payer has to approve a payment in their own app.
 INTENT_LIFETIME = timedelta(minutes=5)
-# First events of a payment that is due so soon are left to whoever takes it to the bank, but not for long.
-_SOON, _LEFT_FOR = timedelta(milliseconds=100), timedelta(seconds=1)
-_ANNOUNCED_AT_ONCE = events.FAN_OUT_BATCH // 2
 
 _TOUCH_ORDER = Statement(
     "UPDATE orders SET status = 'attempted', updated_at = :now WHERE id = :id AND status = 'created'"
 )
-_UNANNOUNCED = Statement(
-    f"SELECT {rows.columns(Payment)} FROM payments WHERE NOT is_announced"
-    " AND (due_at > :soon OR created_at < :left_since)"
-    " ORDER BY created_at LIMIT :limit FOR UPDATE SKIP LOCKED"
-)
-_MARK_ANNOUNCED = update_each("payments", "is_announced = true", "id text")
 _WIN = update_each(
     "orders",
     "status = 'paid', paid_payment_id = r.winner, updated_at = r.now",
@@ -206,49 +197,15 @@ class Claim:
 def claim(limit: int) -> list[Claim]:
     """Lease up to `limit` payments that are due and that nobody holds."""
     token, payments = work.lease(Payment, limit)
-    _tell_and_mark(payments)
+    announcing.announce(payments)
     return [Claim(payment.id, token, payment.attempts, _asked(payment)) for payment in payments]
 
 
 def hold(limit: int) -> list[Claim]:
     """The same for the length of the caller's transaction, which settles them."""
     held = work.hold(Payment, limit)
-    _tell(held)  # what is written of them in the end marks them as well
+    announcing.tell(held)  # what is written of them in the end marks them as well
     return [Claim(payment.id, None, payment.attempts, _asked(payment), payment) for payment in held]
-
-
-def announce() -> bool:
-    """Write the first events of new payments, in the order of their making; says whether more may wait.
-
-    Those that are due now are left to whoever takes them to the bank, unless all who could
-    have been busy for a second.
-    """
-    now, limit = clock.now(), _ANNOUNCED_AT_ONCE
-    found = fetch_all(_UNANNOUNCED, soon=now + _SOON, left_since=now - _LEFT_FOR, limit=limit)
-    _tell_and_mark([rows.of(Payment, values) for values in found])
-    return len(found) == limit
-
-
-def _tell_and_mark(payments: Sequence[Payment]) -> None:
-    for payment in _tell(payments):
-        later(_MARK_ANNOUNCED, id=payment.id)
-
-
-def _tell(payments: Sequence[Payment]) -> list[Payment]:
-    """Write the first events of those of which nobody has told, as they were then; which these are.
-
-    Marks are written at the commit, so this unit of work knows better than its rows.
-    """
-    told = {event["payment_id"] for event in gathered(Event)}
-    new = [payment for payment in payments if not payment.is_announced and payment.id not in told]
-    for payment in new:
-        began = {"updated_at": clock.iso(payment.created_at)}
-        if payment.upi_link is not None:
-            began["vpa"] = None  # the app may have answered by now
-        shown = wire.payment(payment) | began
-        for event in ("payment.created", "payment.pending"):
-            events.emit(payment.merchant_id, event, shown, at=payment.created_at)
-    return new
 
 
 def _asked(payment: Payment) -> Charge:

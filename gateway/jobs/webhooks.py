@@ -8,7 +8,7 @@ from gateway.adapters.sender import Sender
 from gateway.core import config
 from gateway.core.db import ring
 from gateway.core.sending import Receipt
-from gateway.domain import dispatch, payments
+from gateway.domain import announcing, dispatch
 from gateway.domain.dispatch import Claim
 from gateway.jobs.desk import Job
 
@@ -17,7 +17,7 @@ PER_ENDPOINT = 64
 
 
 def claim(free: int, under_way: Sequence[Claim]) -> Sequence[Claim]:
-    has_more = payments.announce()
+    has_more = announcing.announce_new()
     claims = dispatch.claim_with_new(free, _busy(under_way), PER_ENDPOINT)
     if has_more:
         ring("webhooks")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.core.db import transaction
-from gateway.domain import listing, payments
+from gateway.domain import announcing, listing
 from tests.conftest import Office, Person
 
 
@@ -170,7 +170,7 @@ def test_events_are_caught_up_in_order_without_a_gap(
 def test_an_event_without_its_place_is_not_shown_yet(merchant: Person, rows, office: Office) -> None:
     merchant.pay()
     with transaction():
-        payments.announce()
+        announcing.announce_new()
     waiting = rows("SELECT id FROM events")[0]["id"]
     assert merchant.get("/events").json["data"] == []
     assert merchant.get(f"/events/{waiting}").status_code == 404

@@ -34,6 +34,7 @@ from gateway.core.processor import Answer, Outcome
 from gateway.core.sending import Receipt
 from gateway.core.statements import moment
 from gateway.domain import (
+    announcing,
     deliveries,
     dispatch,
     endpoints,
@@ -429,7 +430,7 @@ class Market(RuleBasedStateMachine):
         waiting = rows("SELECT id FROM events WHERE sequence IS NULL")
         new = [payment for payment in self.payments.values() if not payment.is_announced]
         with transaction():
-            payments.announce()
+            announcing.announce_new()
             assert events.fan_out() == len(waiting) + 2 * len(new)
         for payment in new:
             payment.is_announced = True

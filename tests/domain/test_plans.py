@@ -18,6 +18,7 @@ from gateway.core.config import Config
 from gateway.core.db import reading, transaction
 from gateway.core.statements import Statement
 from gateway.domain import (
+    announcing,
     backlog,
     deliveries,
     dispatch,
@@ -142,7 +143,7 @@ def give_back(shop: Person) -> None:
 
 def hand_out(shop: Person) -> None:
     with transaction():
-        payments.announce()
+        announcing.announce_new()
         assert events.fan_out()
     with transaction():
         assert dispatch.claim(64, {}, 16)
@@ -186,7 +187,7 @@ def test_a_deed_reads_no_big_table_whole(
     [
         *itertools.chain(*work._FINISH.values(), *work._ASK_AGAIN.values()),
         payments._WIN,
-        payments._MARK_ANNOUNCED,
+        announcing._MARK,
         refunds._RESERVE,
         refunds._APPLY,
     ],

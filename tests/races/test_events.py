@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from gateway.core.db import reading, session, transaction
-from gateway.domain import endpoints, events, payments, wire
+from gateway.domain import announcing, endpoints, events, payments, wire
 from gateway.models import EventCounter
 from tests.conftest import some_payment
 from tests.races.crowd import PATIENCE_S, Crowd
@@ -126,7 +126,7 @@ def announce_and_hand_out(total: int) -> None:
     ends_at = time.monotonic() + PATIENCE_S
     while time.monotonic() < ends_at and count_numbered() < total:
         with transaction():
-            payments.announce()
+            announcing.announce_new()
             events.fan_out()
 
 
