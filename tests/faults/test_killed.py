@@ -51,6 +51,29 @@ def test_a_killed_worker_loses_nothing(town: Town, merchant: Merchant, letterbox
     assert town.complaints() == {}
 
 
+def test_a_worker_killed_at_whatever_it_does_tells_of_each_payment_once_and_in_order(
+    town: Town, merchant: Merchant
+) -> None:
+    """Each of them has written some events, of payments that begin or of such that end."""
+    most = COUNT * EVENTS_EACH
+    with Shoppers(merchant, merchant.orders(COUNT)) as shoppers:
+        for _ in range(5):
+            before = min(merchant.count("events"), most - 1)
+            wait_until(lambda before=before: merchant.count("events") > before, 10, "a worker at work")
+            town.worker.kill()
+            town.worker.start()
+    total = len(shoppers.receipts) * EVENTS_EACH
+    wait_until(lambda: merchant.count("events", "sequence IS NOT NULL") == total, 20, "all events")
+    told: dict[str, list[str]] = {}
+    for row in sorted(merchant.rows("events"), key=lambda row: row["sequence"]):
+        told.setdefault(row["payment_id"], []).append(row["event"])
+    assert told.keys() == shoppers.payment_ids
+    assert set(map(tuple, told.values())) == {
+        ("payment.created", "payment.pending", "payment.success", "order.paid")
+    }
+    assert town.complaints() == {}
+
+
 def assert_each_was_paid_once(merchant: Merchant, shoppers: Shoppers) -> None:
     """Each order that a shopper tried to pay has the one payment that they were told of."""
     rows = merchant.rows("payments")
