@@ -20,7 +20,7 @@ def claim(free: int, under_way: Sequence[Claim]) -> Sequence[Claim]:
     has_more = announcing.announce_new()
     claims = dispatch.claim_with_new(free, _busy(under_way), PER_ENDPOINT)
     if has_more:
-        ring("webhooks")
+        ring("webhooks")  # not before: handing events out hushes it
     return claims
 
 

@@ -30,6 +30,16 @@ BEGINNING = ["payment.created", "payment.pending"]
 WHOLE = [*BEGINNING, "payment.success", "order.paid"]
 
 
+def answered_at_once(merchant: Person) -> dict[str, Any]:
+    """A payment whose payer's app has acted before anybody has looked; what was answered before."""
+    body = {"order_id": merchant.order()["id"], "method": "upi", "flow": "intent"}
+    answer = merchant.post("/payments", body)
+    payment = dict(answer.json or {})
+    with transaction():
+        payments.hear(payment["id"], "success@sandbox")
+    return payment
+
+
 def announce() -> None:
     with transaction():
         announcing.announce_new()
@@ -116,11 +126,7 @@ def test_what_cannot_be_written_is_announced_with_the_next_try(
 def test_an_app_that_answers_before_anybody_has_looked_changes_no_number_of_events(
     merchant: Person, office: Office, rows: Rows
 ) -> None:
-    body = {"order_id": merchant.order()["id"], "method": "upi", "flow": "intent"}
-    payment = merchant.post("/payments", body).json
-    assert payment is not None
-    with transaction():
-        payments.hear(payment["id"], "success@sandbox")
+    answered_at_once(merchant)
     office.settle()
     announce()
     assert kinds(rows) == WHOLE
@@ -205,11 +211,7 @@ def test_where_there_is_more_to_announce_it_goes_on_at_once(
 
 
 def test_the_first_events_show_a_payment_as_it_began(merchant: Person, office: Office, rows: Rows) -> None:
-    body = {"order_id": merchant.order()["id"], "method": "upi", "flow": "intent"}
-    payment = merchant.post("/payments", body).json
-    assert payment is not None
-    with transaction():
-        payments.hear(payment["id"], "success@sandbox")
+    payment = answered_at_once(merchant)
     office.settle()
     created, pending, success, _ = rows("SELECT data FROM events ORDER BY position")
     for event in (created, pending):

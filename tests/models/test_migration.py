@@ -166,15 +166,20 @@ def test_upgrading_twice_is_harmless_and_undoing_leaves_nothing(empty: dict[str,
         assert connection.execute(text("SELECT last_sequence FROM event_counters")).all() == [(7,)]
         assert connection.execute(text("SELECT version_num FROM alembic_version")).all() == [(newest(),)]
         connection.rollback()
-        alembic = AlembicConfig()
-        alembic.set_main_option("script_location", str(PROJECT / "migrations"))
-        alembic.attributes["connection"] = connection
-        command.downgrade(alembic, "base")
+        command.downgrade(alembic_on(connection), "base")
         connection.commit()
         assert inspect(connection).get_table_names() == ["alembic_version"]
     migration.upgrade(config)
     assert set(inspect(engine).get_table_names()) == {*Base.metadata.tables, "alembic_version"}
     engine.dispose()
+
+
+def alembic_on(connection: Connection) -> AlembicConfig:
+    """Alembic's way to single revisions, up and down, over this connection."""
+    alembic = AlembicConfig()
+    alembic.set_main_option("script_location", str(PROJECT / "migrations"))
+    alembic.attributes["connection"] = connection
+    return alembic
 
 
 def test_older_payments_have_told_of_themselves_and_newer_ones_are_not_forgotten(
@@ -183,10 +188,8 @@ def test_older_payments_have_told_of_themselves_and_newer_ones_are_not_forgotten
     config = Config.from_env(empty)
     migration.upgrade(config)
     engine = open_engine(empty)
-    alembic = AlembicConfig()
-    alembic.set_main_option("script_location", str(PROJECT / "migrations"))
     with engine.connect() as connection:
-        alembic.attributes["connection"] = connection
+        alembic = alembic_on(connection)
         command.downgrade(alembic, "0005")
         pay(connection, "pay_older")
         connection.commit()
@@ -208,10 +211,8 @@ def test_who_was_killed_in_the_midst_of_a_rebuild_can_start_again(tmp_path: Path
     config = Config.from_env(environ)
     migration.upgrade(config)
     engine = open_engine(environ)
-    alembic = AlembicConfig()
-    alembic.set_main_option("script_location", str(PROJECT / "migrations"))
     with engine.connect() as connection:
-        alembic.attributes["connection"] = connection
+        alembic = alembic_on(connection)
         command.downgrade(alembic, "0005")
         pay(connection, "pay_1")
         connection.execute(text("CREATE TABLE _alembic_tmp_payments (id TEXT)"))
@@ -227,10 +228,8 @@ def test_older_events_are_told_apart_by_their_refund(empty: dict[str, str]) -> N
     config = Config.from_env(empty)
     migration.upgrade(config)
     engine = open_engine(empty)
-    alembic = AlembicConfig()
-    alembic.set_main_option("script_location", str(PROJECT / "migrations"))
     with engine.connect() as connection:
-        alembic.attributes["connection"] = connection
+        alembic = alembic_on(connection)
         command.downgrade(alembic, "0006")
         events = [("payment.success", "{}"), ("webhook.test", "{}"), ("webhook.test", "{}")]
         events += [("payment.success", "{}")]
